@@ -1,0 +1,152 @@
+"""The base of every source: it asks questions and reads facts out of the answers; the package does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from cortex_grow.model.indicator import Indicator
+from cortex_grow.source import declaration as declarations
+from cortex_grow.source.answer import Answer
+from cortex_grow.source.declaration import Declaration
+from cortex_grow.source.facts import Fact
+from cortex_grow.source.settings import Settings
+
+if TYPE_CHECKING:
+    from cortex_grow.hygiene.assets import Assets
+    from cortex_grow.hygiene.index import Index
+    from cortex_grow.net.deadline import Deadline
+    from cortex_grow.net.session import Session
+    from cortex_grow.net.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to ask: it fills one part of the answer.
+
+    ``text`` names it in the cache and in messages (no secret in it). ``fetch`` asks and returns a body that is JSON, or
+    ``None`` where the service does not know; it raises a :class:`~cortex_grow.net.errors.SourceError` where the question
+    failed. Where a ``required`` question fails, the whole answer does.
+    """
+
+    part: str
+    text: str
+    fetch: Callable[[], Any]
+    required: bool = False
+    calls: int = 1
+
+
+@dataclass
+class Job:
+    """The circumstances of a question: what may be asked (TLP, PAP), by when, and with which shared state."""
+
+    deadline: Deadline
+    state: State
+    hygiene: Index
+    assets: Assets
+    tlp: int = 2
+    pap: int = 2
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None
+
+
+class Source:
+    """A source: subclass it beside its declaration and write :meth:`ask` and :meth:`read`.
+
+    ``ask`` yields questions; each is asked before the next is taken, so a later question may depend on ``answer`` as it
+    stands. ``read`` turns the whole answer into facts, touches no network and no clock (``answer.as_of`` is the time).
+    """
+
+    def __init__(self, settings: Settings, job: Job) -> None:
+        self.settings = settings
+        self.job = job
+
+    def ask(self, seed: Indicator, answer: Answer) -> Iterator[Question]:
+        """The questions about ``seed``, in order of worth."""
+        raise NotImplementedError(f"{type(self).__name__}.ask")
+
+    def read(self, seed: Indicator, answer: Answer) -> Iterator[Fact]:
+        """What the answer says, as facts."""
+        raise NotImplementedError(f"{type(self).__name__}.read")
+
+    def check(self, body: Any) -> None:
+        """Raise a typed error where a body that came with a good status says that the question failed."""
+
+    def headers(self) -> dict[str, str]:
+        """Headers of every call, the credential's among them."""
+        return {}
+
+    @classmethod
+    def described(cls) -> Declaration:
+        """The declaration beside the module of this class."""
+        return declarations.of_class(cls)
+
+    @property
+    def name(self) -> str:
+        """The definition's name."""
+        return self.described().name
+
+    @property
+    def key(self) -> str | None:
+        """The credential that is configured."""
+        item = self.described().key
+        return self.settings.text(item) if item else None
+
+    @cached_property
+    def session(self) -> Session:
+        """The HTTP session of this source, with its base address, credential, proxy, CA and deadline."""
+        from cortex_grow.net.redact import Redactor
+        from cortex_grow.net.session import NetSettings, Session
+
+        return Session(
+            self.name,
+            self.settings.text("url") or "",
+            headers=self.headers(),
+            settings=NetSettings.from_mapping(self.settings.values),
+            deadline=self.job.deadline,
+            redact=Redactor(self.settings.secrets),
+        )
+
+    def get(self, part: str, path: str, *values: str, params: Mapping[str, Any] | None = None, **how: Any) -> Question:
+        """A question by GET. Each ``{}`` of ``path`` is filled with one of ``values``, percent-encoded whole."""
+        return self.http(part, "GET", path, *values, params=params, **how)
+
+    def post(self, part: str, path: str, *values: str, data: Mapping[str, Any] | None = None, **how: Any) -> Question:
+        """A question by POST with a form."""
+        return self.http(part, "POST", path, *values, data=data, **how)
+
+    def http(
+        self,
+        part: str,
+        method: str,
+        path: str,
+        *values: str,
+        params: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        required: bool = False,
+        absent: Iterable[int] = (404,),
+    ) -> Question:
+        """A question by HTTP whose answer is JSON; the statuses in ``absent`` mean *not found*."""
+        filled = path.format(*(quote(value, safe="") for value in values))
+        sent = {**(params or {}), **(data or {})}
+        text = f"{method} {filled}" + (f"?{urlencode(sorted(sent.items()), doseq=True)}" if sent else "")
+
+        def fetch() -> Any:
+            reply = self.session.request(method, filled, params=params, data=data, absent=tuple(absent))
+            if reply.absent:
+                return None
+            body = reply.json()
+            self.check(body)
+            return body
+
+        return Question(part, text, fetch, required)
+
+    def allows(self, part: str) -> bool:
+        """Whether TLP and PAP let this part be asked; what they bar is listed as partial by the package."""
+        from cortex_grow.source.exposure import barred
+
+        return barred(self.described().exposure(part), self.job.tlp, self.job.pap, self.settings) is None
