@@ -136,6 +136,7 @@ class Source:
         text = f"{method} {filled}" + (f"?{urlencode(sorted(sent.items()), doseq=True)}" if sent else "")
 
         def fetch() -> Any:
+            self.session.deadline = self.job.deadline
             reply = self.session.request(method, filled, params=params, data=data, absent=tuple(absent))
             if reply.absent:
                 return None

@@ -47,7 +47,7 @@ class Item:
     secret: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
     """What a source says of itself. ``path`` is the JSON file it was read from."""
 

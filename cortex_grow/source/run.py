@@ -9,7 +9,8 @@ import json
 import time
 
 from cortex_grow.model.indicator import Indicator
-from cortex_grow.model.report import Node, Partial, Provenance, Report, unified
+from cortex_grow.model.graph import unified
+from cortex_grow.model.report import Node, Partial, Provenance, Report
 from cortex_grow.model.report import Source as Origin
 from cortex_grow.model.view import rank
 from cortex_grow.net.errors import (
@@ -29,7 +30,6 @@ from cortex_grow.source.settings import Settings
 
 # Failures after which the other questions of the same source would fail too.
 _HOPELESS = (CredentialError, QuotaError, UnreachableError, BlockedError, DeadlineError)
-_BREAKS = (CredentialError, UnreachableError, DeadlineError)
 NODES = 2000
 
 
@@ -41,11 +41,12 @@ class UnsupportedError(SourceError):
     """The source does not answer for this type of indicator."""
 
 
-def answer(source: type[Source], seed: Indicator, settings: Settings, job: Job) -> Report:
+def answer(source: type[Source] | Source, seed: Indicator, settings: Settings, job: Job) -> Report:
     """Ask ``source`` about ``seed`` and return what it knows.
 
     Raises a :class:`~cortex_grow.net.errors.SourceError` where the question failed; *not found* is a report. A part that
-    failed while others were answered stands in ``partial``.
+    failed while others were answered stands in ``partial``. A source object may be used again for the next question: it
+    keeps its connections.
     """
     return Asking(source, seed, settings, job).report()
 
@@ -53,10 +54,11 @@ def answer(source: type[Source], seed: Indicator, settings: Settings, job: Job) 
 class Asking:
     """One question on its way: which parts were asked, answered, barred or failed."""
 
-    def __init__(self, source: type[Source], seed: Indicator, settings: Settings, job: Job) -> None:
+    def __init__(self, source: type[Source] | Source, seed: Indicator, settings: Settings, job: Job) -> None:
         self.declaration: Declaration = source.described()
         self.settings, self.job, self.seed = settings, job, seed
-        self.source = source(settings, job)
+        self.source = source if isinstance(source, Source) else source(settings, job)
+        self.source.job = job
         self.answer = Answer()
         self.partial: list[Partial] = []
         self.failures: list[SourceError] = []
@@ -140,12 +142,10 @@ class Asking:
         self.job.deadline.check(name)
         try:
             body = question.fetch()
-        except _BREAKS as error:
-            if question.calls:
+        except SourceError as error:
+            if question.calls and error.breaks:
                 state.breaker.failed(self.credential, str(error), self.settings.number("retry_after", 300, low=0))
-            raise
-        except QuotaError as error:
-            if error.retry_at:
+            if isinstance(error, QuotaError) and error.retry_at:
                 state.quota.block(self.credential, error.retry_at)
             raise
         if question.calls:

@@ -1,0 +1,1 @@
+"""Growth: from seeds to a graph, best first, within a budget."""

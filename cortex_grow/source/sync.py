@@ -1,0 +1,89 @@
+"""Write what every definition must repeat because Cortex reads nothing else, from one place.
+
+``python -m cortex_grow.source.sync`` writes the common configuration items and ``config.worker`` into each analyzer's
+declaration, and the items of Grow out of those of the sources; ``--check`` only says what is out of step.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cortex_grow import pack
+
+COMMON = Path(__file__).with_name("common_items.json")
+GROW = "Grow"
+
+
+def common_items() -> list[dict[str, Any]]:
+    """The configuration items that every analyzer has."""
+    items: list[dict[str, Any]] = json.loads(COMMON.read_text(encoding="utf-8"))
+    return items
+
+
+def in_step(row: dict[str, Any], sources: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """A declaration with the common items behind its own, ``config.worker`` set, and Grow's items made from ``sources``."""
+    common = common_items()
+    names = {item["name"] for item in common}
+    own = [item for item in row.get("configurationItems", []) if item["name"] not in names]
+    if row["name"] == GROW:
+        own = [item for item in own if not item.get("generated")]
+        own.extend(_grow_items(sources))
+    row = dict(row)
+    row["configurationItems"] = own + common
+    row["config"] = {**row.get("config", {}), "worker": row["name"]}
+    return row
+
+
+def _grow_items(sources: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every source's own items as ``<source>_<item>``, all optional."""
+    names = {item["name"] for item in common_items()}
+    made = []
+    for source in sorted(sources, key=lambda row: str(row["name"])):
+        for item in source.get("configurationItems", []):
+            if item["name"] not in names:
+                made.append(
+                    {
+                        **item,
+                        "name": f"{source['name'].lower()}_{item['name']}",
+                        "description": f"{source['name']}: {item['description']}",
+                        "required": False,
+                        "generated": True,
+                    }
+                )
+    return made
+
+
+def written(row: dict[str, Any]) -> str:
+    """A declaration as its file holds it."""
+    return json.dumps(row, indent=2, ensure_ascii=False) + "\n"
+
+
+def sync(folder: Path, check: bool = False) -> list[Path]:
+    """Bring every declaration below ``folder`` into step; the files that were not, written unless ``check``."""
+    rows = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/*.json"))}
+    sources = [row for row in rows.values() if row["name"] != GROW]
+    changed = []
+    for path, row in rows.items():
+        wanted = written(in_step(row, sources))
+        if path.read_text(encoding="utf-8") != wanted:
+            changed.append(path)
+            if not check:
+                path.write_text(wanted, encoding="utf-8")
+    return changed
+
+
+def main() -> int:
+    """The command."""
+    check = "--check" in sys.argv[1:]
+    changed = sync(pack.analyzers(), check)
+    for path in changed:
+        print(f"{'out of step' if check else 'written'}: {path}")
+    return 1 if check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
