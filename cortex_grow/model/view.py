@@ -12,7 +12,7 @@ from typing import Any
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.relations import vocabulary
 from cortex_grow.model.report import Edge, Node, Report
-from cortex_grow.model.verdict import Verdict
+from cortex_grow.model.verdict import Term, Verdict
 
 LEVELS = ("hash", "ip", "domain", "artifact", "tool", "ttp")
 ROWS = 500
@@ -62,6 +62,7 @@ def view(report: Report, rows: int = ROWS) -> dict[str, Any]:
         "level": verdict.level,
         "score": verdict.score,
         "headline": _headline(report),
+        **_by_provider(report),
         "climb": climb(related),
         "groups": _groups(report, rows),
         "related": len(related),
@@ -70,6 +71,22 @@ def view(report: Report, rows: int = ROWS) -> dict[str, Any]:
             for entry in list(report.suppressed.values())[:rows]
         ],
         "suppressed_total": len(report.suppressed),
+    }
+
+
+def _by_provider(report: Report) -> dict[str, Any]:
+    """What each provider alone makes of the seed, and whether one calls malicious what another calls safe."""
+    terms: dict[str, list[Term]] = {}
+    for term in report.verdict.terms:
+        terms.setdefault(term.provider, []).append(term)
+    verdicts = {provider: Verdict.of(said, report.thresholds) for provider, said in sorted(terms.items())}
+    levels = {verdict.level for verdict in verdicts.values()}
+    return {
+        "by_provider": [
+            {"provider": provider, "level": verdict.level, "score": verdict.score}
+            for provider, verdict in verdicts.items()
+        ],
+        "disagreement": "safe" in levels and bool(levels & {"suspicious", "malicious"}),
     }
 
 

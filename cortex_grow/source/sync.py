@@ -1,7 +1,8 @@
-"""Write what every definition must repeat because Cortex reads nothing else, from one place.
+"""Write what every definition must repeat because Cortex and TheHive read nothing else, from one place.
 
 ``python -m cortex_grow.source.sync`` writes the common configuration items and ``config.worker`` into each analyzer's
-declaration, and the items of Grow out of those of the sources; ``--check`` only says what is out of step.
+declaration, the items of Grow out of those of the sources, and the report templates of each definition out of one
+layout; ``--check`` only says what is out of step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from cortex_grow import pack
 
+LAYOUT = Path(__file__).with_name("layout")
 COMMON = Path(__file__).with_name("common_items.json")
 GROW = "Grow"
 
@@ -76,10 +78,35 @@ def sync(folder: Path, check: bool = False) -> list[Path]:
     return changed
 
 
+def sync_templates(definitions: Path, folder: Path, check: bool = False) -> list[Path]:
+    """Bring the templates of every definition below ``definitions`` into step; those that were not.
+
+    A source may add a section of its own to the long report: ``<Name>.section.html`` beside its declaration stands before
+    the provenance.
+    """
+    changed = []
+    for path in sorted(definitions.glob("*/*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        place = folder / f"{row['name']}_{row['version']}".replace(".", "_")
+        section = path.with_suffix(".section.html")
+        for name in ("long.html", "short.html"):
+            wanted = (LAYOUT / name).read_text(encoding="ascii")
+            if name == "long.html" and section.exists():
+                head, mark, tail = wanted.rpartition('<div class="text-muted">')
+                wanted = f"{head}{section.read_text(encoding='ascii')}\n{mark}{tail}"
+            template = place / name
+            if not template.exists() or template.read_text(encoding="utf-8") != wanted:
+                changed.append(template)
+                if not check:
+                    place.mkdir(parents=True, exist_ok=True)
+                    template.write_text(wanted, encoding="ascii")
+    return changed
+
+
 def main() -> int:
     """The command."""
     check = "--check" in sys.argv[1:]
-    changed = sync(pack.analyzers(), check)
+    changed = sync(pack.analyzers(), check) + sync_templates(pack.analyzers(), pack.root() / "thehive-templates", check)
     for path in changed:
         print(f"{'out of step' if check else 'written'}: {path}")
     return 1 if check and changed else 0

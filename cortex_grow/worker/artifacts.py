@@ -104,17 +104,17 @@ def taxonomies(report: Report, namespace: str) -> list[dict[str, Any]]:
         return [_taxonomy("info", namespace, "internal", "not asked")]
     if not report.found:
         return [_taxonomy(report.verdict.level, namespace, "known", "no")]
-    lines = list(report.headlines) or []
+    lines = report.headlines
     first = lines[0] if lines else None
     made = [
         _taxonomy(
             report.verdict.level,
-            namespace,
+            first.namespace if first else namespace,
             first.predicate if first else "related",
             first.value if first else str(len(report.related())),
         )
     ]
-    made.extend(_taxonomy("info", namespace, more.predicate, more.value) for more in lines[1:3])
+    made.extend(_taxonomy("info", more.namespace, more.predicate, more.value) for more in lines[1:3])
     return made
 
 
