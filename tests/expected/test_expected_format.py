@@ -357,6 +357,20 @@ def test_pointers_lead_to_what_is_expected(path: Path) -> None:
     assert not wrong
 
 
+@needs_shared
+@each_file
+def test_ends_and_traps_stand_in_the_answer(path: Path) -> None:
+    """Both ends of an edge are named by the answer; what must not come out is what a sweep over it could bring out."""
+    case = load(path)
+    found = [str(value) for place in case["answer"].values() for value in scalars(answer(place))]
+    whole = "\n".join(found).lower()
+    named = {node(edge[end]) for edge in case["must"] for end in ("source", "target")}
+    named |= {(entry["type"], entry["value"]) for entry in case.get("must_not", ()) if "type" in entry}
+    named.discard((case["seed"]["type"], case["seed"]["value"]))
+    for kind, value in sorted(named):
+        assert value.lower() in whole or any(stands_for(text, kind, value) for text in found), f"{kind}:{value}"
+
+
 @pytest.mark.parametrize(
     ("found", "kind", "value", "same"),
     [
