@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from .deadline import Deadline
-from .errors import DeadlineError, SourceError, UnreachableError
+from .errors import SourceError, UnreachableError
 
 Address = tuple[int, tuple[Any, ...]]
 
@@ -101,10 +101,11 @@ def dial(
 ) -> socket.socket:
     """A connected socket.
 
-    ``timeout``: seconds for the look-up, and again for all addresses together. ``public_only``: connect to addresses of the
-    public Internet alone; what was checked is what is connected to. ``what``: how to name the host in errors.
+    ``timeout``: seconds for the look-up, and again for all addresses together. ``public_only``: connect to
+    addresses of the public Internet alone; what was checked is what is connected to. ``what``: how to name the
+    host in errors.
 
-    Raises :class:`UnreachableError` (``unsent`` is set) or :class:`DeadlineError`.
+    Raises :class:`UnreachableError` (``unsent`` is set) or :class:`~cortex_grow.net.errors.DeadlineError`.
     """
     what = what or host
     addresses = resolve(source, host, port, timeout=timeout, deadline=deadline, what=what)
@@ -147,6 +148,3 @@ def _failed(source: str, host: str, what: str, port: int, error: OSError, second
         text = f"no connection to {what}, port {port} ({error.strerror or error})"
     advice = "Check the address, the firewall, and whether a proxy is needed (`proxy_https`)"
     return UnreachableError(source, text, host=host, advice=advice, transient=True, unsent=True)
-
-
-__all__ = ["DeadlineError", "NotPublicError", "dial", "is_public", "resolve"]

@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 class SourceError(Exception):
     """A question to a source failed.
 
-    ``kind``: one word for programs. ``source``: the name shown to people. ``what``: what happened. ``host``: who was asked
-    (no port, no path), or None. ``status``: the HTTP status, or None. ``advice``: what to do next. ``said``: the service's
-    own words, shortened and redacted. ``retry_at``: seconds since the epoch (UTC) from which asking again makes sense, or
-    None. ``attempts``: how many requests were sent for this question. ``breaks``: whether this counts as a failure of the
-    source for the breaker (a wrong question or a spent quota does not). ``transient``: whether the session may ask again at
-    once. ``unsent``: the request surely did not reach the service.
+    ``kind``: one word for programs. ``source``: the name shown to people. ``what``: what happened. ``host``:
+    who was asked (no port, no path), or None. ``status``: the HTTP status, or None. ``advice``: what to do
+    next. ``said``: the service's own words, shortened and redacted. ``retry_at``: seconds since the epoch (UTC)
+    from which asking again makes sense, or None. ``attempts``: how many requests were sent for this question.
+    ``breaks``: whether this counts as a failure of the source for the breaker (a wrong question or a spent
+    quota does not). ``transient``: whether the session may ask again at once. ``unsent``: the request surely
+    did not reach the service.
     """
 
     kind: ClassVar[str] = "error"
@@ -99,7 +100,8 @@ class RefusedError(SourceError):
 
 
 class NotAnAnswerError(SourceError):
-    """Something came back that is not the service's answer: HTML, bad JSON, too large, cut short, a redirect elsewhere."""
+    """Something came back that is not the service's answer: HTML, bad JSON, too large, cut short, a redirect
+    elsewhere."""
 
     kind = "not-an-answer"
     breaks_by_default = True
@@ -112,7 +114,8 @@ class DeadlineError(SourceError):
 
 
 class BlockedError(SourceError):
-    """The breaker is open: the source failed too often and is left alone until ``until`` (``why``: its last failure)."""
+    """The breaker is open: the source failed too often and is left alone until ``until`` (``why``: its last
+    failure)."""
 
     kind = "blocked"
 

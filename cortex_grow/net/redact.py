@@ -1,11 +1,12 @@
 """Taking secrets out of texts and trees before a person, a log or a report sees them.
 
-Two means: the secrets that are known (every form in which a service, a library or an error text may repeat them), and
-patterns that look like a credential whatever its value. Patterns are for texts about the work (errors, logs). They are off
-in trees unless asked for: a report holds indicators, and ``https://login.example/?token=...`` may be one.
+Two means: the secrets that are known (every form in which a service, a library or an error text may repeat
+them), and patterns that look like a credential whatever its value. Patterns are for texts about the work
+(errors, logs). They are off in trees unless asked for: a report holds indicators, and
+``https://login.example/?token=...`` may be one.
 
-Everything is linear in the length of the text: known secrets are found by plain search, patterns start at a fixed word and
-look only a bounded way ahead.
+Everything is linear in the length of the text: known secrets are found by plain search, patterns start at a
+fixed word and look only a bounded way ahead.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _NAMES = (
 _PATTERNS = (
     # A header, whole, with its scheme: "Authorization: Basic dXNlcjpwYXNz".
     re.compile(
-        r"(\b(?:proxy-)?authorization[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?(?:(?:basic|bearer|token|apikey|digest)[ \t]{1,8})?)"
+        r"(\b(?:proxy-)?authorization[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?"
+        r"(?:(?:basic|bearer|token|apikey|digest)[ \t]{1,8})?)"
         r"([^\s\"',;&<>]{1,4096})",
         re.IGNORECASE,
     ),
@@ -57,9 +59,10 @@ _USERINFO = re.compile(r"(://)([^\s/@?#\"'<>]{1,512})@")
 class Redactor:
     """Knows the secrets of a job and takes them out.
 
-    ``secrets``: the values (others than strings and numbers are ignored). Each is also found percent-encoded, in base64
-    (also inside a longer base64 text such as ``user:secret``), JSON-escaped and HTML-escaped. A secret of 4 to 7 characters
-    is replaced only where no letter or digit touches it; a shorter one is left to the patterns.
+    ``secrets``: the values (others than strings and numbers are ignored). Each is also found percent-encoded,
+    in base64 (also inside a longer base64 text such as ``user:secret``), JSON-escaped and HTML-escaped. A
+    secret of 4 to 7 characters is replaced only where no letter or digit touches it; a shorter one is left to
+    the patterns.
     """
 
     def __init__(self, secrets: Iterable[object] = ()) -> None:
@@ -192,8 +195,9 @@ def looks_secret(name: str) -> bool:
 def secrets_in(config: Mapping[str, Any], names: Iterable[str] = ()) -> list[str]:
     """The secret values of a job's configuration, however deep.
 
-    A value counts when its name is among ``names`` (declared secret) or :func:`looks_secret`, and so does every value below
-    such a name. Names and passwords inside URLs (``http://user:pass@proxy``) count whatever the item is called.
+    A value counts when its name is among ``names`` (declared secret) or :func:`looks_secret`, and so does every
+    value below such a name. Names and passwords inside URLs (``http://user:pass@proxy``) count whatever the
+    item is called.
     """
     declared = set(names)
     found: list[str] = []

@@ -1,8 +1,10 @@
-"""How the outside is reached: proxy, certificates, time-outs, limits; read from a job's configuration and the environment.
+"""How the outside is reached: proxy, certificates, time-outs, limits; read from a job's configuration and the
+environment.
 
-The names are Cortex's own: ``proxy_http``, ``proxy_https``, ``cacerts``, and the nested ``proxy.http`` and ``proxy.https``
-that it adds. It hands over ``null`` for what was left empty, so ``null`` means *not set*. Where the configuration is silent,
-``http_proxy``, ``https_proxy``, ``all_proxy``, ``no_proxy`` and ``REQUESTS_CA_BUNDLE`` (then ``CURL_CA_BUNDLE``) speak.
+The names are Cortex's own: ``proxy_http``, ``proxy_https``, ``cacerts``, and the nested ``proxy.http`` and
+``proxy.https`` that it adds. It hands over ``null`` for what was left empty, so ``null`` means *not set*. Where
+the configuration is silent, ``http_proxy``, ``https_proxy``, ``all_proxy``, ``no_proxy`` and
+``REQUESTS_CA_BUNDLE`` (then ``CURL_CA_BUNDLE``) speak.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ MIB = 1024 * 1024
 class NetSettings:
     """Seconds are floats, sizes are bytes.
 
-    ``proxy_http``, ``proxy_https``: the proxy for ``http:`` and ``https:`` addresses, or None. ``no_proxy``: names, domains,
-    addresses and networks asked directly. ``cacerts``: PEM text or a path (file or folder); it replaces the public
-    authorities, as in Cortex. ``max_bytes``: largest answer, after decompression. ``retries``: further tries after the first.
-    ``retry_after``: how long the breaker leaves a failing source alone. ``max_wait``: longest wait that a service may ask
-    for (``Retry-After``); None: as long as the deadline allows. ``redirects``: ``never``, ``same-host``, or ``any`` (another
-    host then gets neither credentials nor the caller's headers).
+    ``proxy_http``, ``proxy_https``: the proxy for ``http:`` and ``https:`` addresses, or None. ``no_proxy``:
+    names, domains, addresses and networks asked directly. ``cacerts``: PEM text or a path (file or folder); it
+    replaces the public authorities, as in Cortex. ``max_bytes``: largest answer, after decompression.
+    ``retries``: further tries after the first. ``retry_after``: how long the breaker leaves a failing source
+    alone. ``max_wait``: longest wait that a service may ask for (``Retry-After``); None: as long as the
+    deadline allows. ``redirects``: ``never``, ``same-host``, or ``any`` (another host then gets neither
+    credentials nor the caller's headers).
     """
 
     proxy_http: str | None = None
@@ -96,8 +99,9 @@ class NetSettings:
     def proxy_for(self, url: str) -> str | None:
         """The proxy for this address, or None to ask directly.
 
-        ``no_proxy`` counts for proxies from either place. A loopback address is never asked through a proxy that only the
-        environment names (as in Go's ``http.ProxyFromEnvironment``): the proxy would look for it on its own machine.
+        ``no_proxy`` counts for proxies from either place. A loopback address is never asked through a proxy
+        that only the environment names (as in Go's ``http.ProxyFromEnvironment``): the proxy would look for it
+        on its own machine.
         """
         parts = urlsplit(url)
         proxy = self.proxy_https if parts.scheme == "https" else self.proxy_http
@@ -179,8 +183,8 @@ def _loopback(host: str) -> bool:
 def bypasses(host: str, port: int, no_proxy: str) -> bool:
     """Whether ``no_proxy`` (comma or space separated, as curl and requests read it) takes ``host`` out.
 
-    ``*``; a host or domain with or without a leading dot (its sub-domains included); an address; a network in CIDR form;
-    each but a network with an optional ``:port``.
+    ``*``; a host or domain with or without a leading dot (its sub-domains included); an address; a network in
+    CIDR form; each but a network with an optional ``:port``.
     """
     address = _address(host)
     for entry in no_proxy.replace(",", " ").lower().split():
