@@ -78,9 +78,19 @@ class Reply:
 
 
 # Only plain character sets: some codecs of Python are compressors, escapes or slow on hostile input.
-_PLAIN = tuple(
-    "utf-8 utf8 utf-16 ascii us-ascii iso-8859- iso8859 windows- cp12 koi8- latin gb big5 shift_jis euc-".split()
+_PLAIN: tuple[str, ...] = (
+    "utf-8",
+    "utf8",
+    "utf-16",
+    "ascii",
+    "us-ascii",
+    "iso-8859-",
+    "iso8859",
+    "windows-",
+    "cp12",
+    "koi8-",
 )
+_PLAIN += ("latin", "gb", "big5", "shift_jis", "euc-")
 
 
 def decode(body: bytes, content_type: str) -> str:
