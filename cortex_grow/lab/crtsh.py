@@ -27,6 +27,7 @@ class Crtsh(HttpService):
 
     name = "crtsh"
     definitions = ("Crtsh_Certificates",)
+    data_types = frozenset({"domain", "fqdn", "hash"})
 
     def config(self, where: str, premium: bool) -> dict[str, Any]:
         return {"url": f"http://{where}"}
@@ -44,7 +45,7 @@ class Crtsh(HttpService):
 
     def seeds(self, data_type: str) -> list[str]:
         keys = [key for key in self.answers if isinstance(key, tuple)]
-        if data_type in ("hash", "certificate"):
+        if data_type == "hash":
             return [str(key[1]) for key in keys if key[0] == "d" and hexadecimal(str(key[1]), 64)]
         return named((str(key[0]) for key in keys if key[0] != "d" and "%" not in str(key[0])), data_type)
 

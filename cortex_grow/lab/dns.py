@@ -1,9 +1,9 @@
 """DNS (RFC 1035) over UDP and TCP: a resolver that knows the zones of its folder and nothing else.
 
-A folder holds three kinds of files: ``DNS zone`` (a master file with absolute names), ``DNS origins`` (networks and
-AS numbers, answered under ``origin.asn.cymru.com``, ``origin6.asn.cymru.com`` and ``asn.cymru.com`` in the form of
-Team Cymru's service, https://www.team-cymru.com/ip-asn-mapping) and ``DNS lists`` (DNSBL zones, RFC 5782). Everything
-else is NXDOMAIN.
+A folder holds three kinds of files: ``DNS zone`` (lines of a master file, with absolute names), ``DNS origins``
+(networks and AS numbers, answered under ``origin.asn.cymru.com``, ``origin6.asn.cymru.com`` and ``asn.cymru.com`` in
+the form of Team Cymru's service, https://www.team-cymru.com/ip-asn-mapping) and ``DNS lists`` (DNSBL zones, RFC
+5782). Everything else is NXDOMAIN.
 
 The resolver follows aliases, tells a name without such a record from one that does not exist, truncates what does not
 fit into the client's UDP size (RFC 6891), refuses classes other than IN and answers ANY with HINFO (RFC 8482).
@@ -42,6 +42,7 @@ class Dns(Service):
     name = "dns"
     protocol = "dns"
     definitions = ("DNS_Resolve",)
+    data_types = frozenset({"domain", "fqdn", "ip"})
 
     def __init__(self, samples: Any) -> None:
         self._records: dict[dns.name.Name, list[dns.rdataset.Rdataset]] = {}
@@ -53,7 +54,11 @@ class Dns(Service):
         super().__init__(samples)
 
     def config(self, where: str, premium: bool) -> dict[str, Any]:
-        return {"resolvers": [where], "dnsbl_zones": [zone for zone in self._listed if not zone.startswith("_")]}
+        # A zone that answers everything alike refuses its users: nobody would configure it.
+        return {
+            "resolvers": [where],
+            "dnsbl_zones": [zone for zone, listed in self._listed.items() if "*" not in listed],
+        }
 
     def add(self, sample: Sample) -> None:
         self.keep(sample.file, sample)
@@ -73,11 +78,19 @@ class Dns(Service):
                 self._listed.setdefault(cells[0], {})[cells[1].lower()] = (cells[2], cells[3])
 
     def _zone(self, text: str) -> None:
-        import dns.zone
+        """Read lines ``name ttl IN type data``: dnspython's own reader takes one zone a file, a story has several."""
+        import dns.name
+        import dns.rdataset
 
-        zone = dns.zone.from_text(text, origin=".", relativize=False, check_origin=False)
-        for name, node in zone.nodes.items():
-            self._records.setdefault(name, []).extend(node.rdatasets)
+        data: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for line in text.splitlines():
+            if line.strip() and not line.startswith(";"):
+                owner, ttl, _, rdtype, rest = line.split(None, 4)
+                data.setdefault((owner, rdtype), []).append((ttl, rest))
+        for (owner, rdtype), rows in data.items():
+            name = dns.name.from_text(owner)
+            found = dns.rdataset.from_text_list("IN", rdtype, int(rows[0][0]), [rest for _, rest in rows])
+            self._records.setdefault(name, []).append(found)
             self._order.append(name.to_text(omit_final_dot=True))
             while len(name) > 1:
                 self._exists.add(name)
@@ -85,7 +98,11 @@ class Dns(Service):
 
     def seeds(self, data_type: str) -> list[str]:
         if data_type == "ip":
-            return [str(network[1]) for network, _ in self._origins]
+            import dns.name
+            import dns.reversename
+
+            reverse = [name for name in self._order if name.endswith(".arpa") and name.count(".") in (5, 33)]
+            return [dns.reversename.to_address(dns.name.from_text(name)) for name in reverse]
         return named(
             (name for name in self._order if not name.startswith(("*", "_")) and "arpa" not in name), data_type
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections import Counter, deque
@@ -126,34 +127,49 @@ class Lab:
     def config_for(self, definition: str, premium: bool = False) -> dict[str, Any]:
         """The configuration items that make a definition ask this lab; name or id (``VirusTotal_Pivot_1_0``).
 
+        ``Grow`` gets those of all the others, each behind the name of its definition (``virustotal_pivot_url``).
         ``premium`` hands out the key of a paying customer. Raises :class:`KeyError` for a definition that the lab
         cannot serve.
         """
         items: dict[str, Any] = {}
+        if _bare(definition) == "Grow":
+            for name in self.definitions():
+                items.update(
+                    {f"{name.lower()}_{item}": value for item, value in self.config_for(name, premium).items()}
+                )
+            return items
         for service in self._serving(definition):
             items.update(service.config(self.where(service.name), premium))
         return items
 
-    def seeds(self, definition: str, type: str) -> list[str]:
-        """The values of this data type that the services of a definition know."""
-        known = [value for service in self._serving(definition) for value in service.seeds(_lab_type(type))]
-        return list(dict.fromkeys(known))
+    def seeds(self, definition: str, data_type: str) -> list[str]:
+        """The values of this data type that the services of a definition know; of ``file``, paths of files."""
+        serving = self._serving(definition)
+        wanted = "hash" if data_type == "file" else data_type
+        able = [service for service in serving if wanted in service.data_types]
+        if data_type == "file":
+            able = [service for service in able if service.whole_files]
+        known = list(dict.fromkeys(value for service in able for value in service.seeds(wanted)))
+        if data_type == "file":
+            here = sorted((self.folder / "files").glob("*"))
+            return [str(path) for path in here if hashlib.sha256(path.read_bytes()).hexdigest() in known]
+        return known
 
-    def seeds_for(self, definition: str, type: str, kind: str = "found") -> str:
+    def seeds_for(self, definition: str, data_type: str, kind: str = "found") -> str:
         """One value of this data type that is found, or (``not-found``) one that no service knows.
 
         Raises :class:`KeyError` where there is none: the definition, or the type for it, is not served.
         """
         if kind == "not-found":
             self._serving(definition)
-            return missing(_lab_type(type))
-        known = self.seeds(definition, type)
+            return missing(data_type)
+        known = self.seeds(definition, data_type)
         if kind != "found" or not known:
-            raise KeyError(f"no {kind} {type} for {definition} in {self.folder}")
+            raise KeyError(f"no {kind} {data_type} for {definition} in {self.folder}")
         return known[0]
 
     def _serving(self, definition: str) -> list[Service]:
-        name = re.sub(r"_\d+(_\d+)*$", "", definition)
+        name = _bare(definition)
         serving = [service for service in self.services.values() if name in service.definitions]
         if not serving:
             raise KeyError(f"the lab cannot serve {definition}; it can serve {', '.join(self.definitions())}")
@@ -238,5 +254,5 @@ class Lab:
         return DnsServer(service, take, dns, port)
 
 
-def _lab_type(type: str) -> str:
-    return "hash" if type == "file" else type
+def _bare(definition: str) -> str:
+    return re.sub(r"_\d+(_\d+)*$", "", definition)

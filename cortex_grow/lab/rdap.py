@@ -28,6 +28,7 @@ class Rdap(HttpService):
 
     name = "rdap"
     definitions = ("Registration_Lookup",)
+    data_types = frozenset({"domain", "fqdn", "ip", "autonomous-system"})
 
     def __init__(self, samples: Any) -> None:
         self._networks: list[tuple[Address, Address, Sample]] = []

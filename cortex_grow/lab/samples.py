@@ -2,8 +2,8 @@
 
 The folder is laid out as the recorded answers are: one folder a service, and ``index.jsonl`` whose rows name
 ``service``, ``file``, ``endpoint`` and ``status`` (WHOIS texts are listed in ``whois/WHOIS_INDEX.tsv``). Where a row
-gives no exact request, the table ``requests.toml`` derives it from the answer's own id; its first lines say how to
-read it.
+gives no exact request (``"exact": true`` says that it does), the table ``requests.toml`` derives it from the answer's
+own id; its first lines say how to read it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def read(folder: Path, services: Iterable[str], table: Path = TABLE) -> Folder:
         service = row["service"]
         if service not in wanted:
             continue
-        rule, groups = _rule(rules.get(service, []), row["file"])
+        # A row that says so is exact: the project's own answers need no derivation.
+        rule, groups = ({}, {}) if row.get("exact") else _rule(rules.get(service, []), row["file"])
         if "skip" in rule:
             found.skipped[f"{service}/{row['file']}"] = rule["skip"]
             continue

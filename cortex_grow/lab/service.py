@@ -11,6 +11,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Hashable, Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from cortex_grow.lab.faults import Fault
@@ -18,10 +19,11 @@ from cortex_grow.lab.http import Reply, Request
 from cortex_grow.lab.samples import Sample
 
 # What no folder of answers holds: made for the seeds that a service does not know.
-_UNKNOWN = b"cortex-grow demo unknown"
+_UNKNOWN = Path(__file__).parent / "data" / "unknown.bin"
 MISSING = {
-    "hash": hashlib.sha256(_UNKNOWN).hexdigest(),
-    "certificate": hashlib.sha256(_UNKNOWN).hexdigest(),
+    "file": str(_UNKNOWN),
+    "hash": hashlib.sha256(_UNKNOWN.read_bytes()).hexdigest(),
+    "certificate": hashlib.sha256(_UNKNOWN.read_bytes()).hexdigest(),
     "domain": "nothing-known.example",
     "fqdn": "www.nothing-known.example",
     "ip": "203.0.113.254",
@@ -36,6 +38,8 @@ class Service:
     name: ClassVar[str]
     protocol: ClassVar[str] = "http"
     definitions: ClassVar[tuple[str, ...]] = ()
+    data_types: ClassVar[frozenset[str]] = frozenset()
+    whole_files: ClassVar[bool] = False  # whether a definition takes a file and asks for its hash
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         self.answers: dict[Hashable, list[Sample]] = {}
@@ -55,7 +59,7 @@ class Service:
         raise NotImplementedError(f"{type(self).__name__}.config")
 
     def seeds(self, data_type: str) -> list[str]:
-        """Values of this data type that the service knows, in the order of its index."""
+        """Values of one of ``data_types`` that the service knows, in the order of its index."""
         raise NotImplementedError(f"{type(self).__name__}.seeds")
 
     def keep(self, key: Hashable, sample: Sample) -> None:
@@ -156,12 +160,12 @@ def hexadecimal(text: str, *lengths: int) -> bool:
     return len(text) in lengths and all(letter in "0123456789abcdefABCDEF" for letter in text)
 
 
-def named(names: Iterable[str], type: str) -> list[str]:
+def named(names: Iterable[str], data_type: str) -> list[str]:
     """The names that are domains (one dot) or fqdns (more): close enough for picking a seed."""
-    wanted = [name for name in names if (name.count(".") == 1) == (type == "domain") and "." in name]
+    wanted = [name for name in names if (name.count(".") == 1) == (data_type == "domain") and "." in name]
     return list(dict.fromkeys(wanted))
 
 
-def missing(type: str) -> str:
-    """A value of this type that no service knows. Raises :class:`KeyError` for a type that has none."""
-    return MISSING[type]
+def missing(data_type: str) -> str:
+    """A value of this data type that no service knows. Raises :class:`KeyError` for a type that has none."""
+    return MISSING[data_type]

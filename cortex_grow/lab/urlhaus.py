@@ -31,10 +31,11 @@ class URLhaus(HttpService):
 
     name = "urlhaus"
     definitions = ("URLhaus_Lookup",)
+    data_types = frozenset({"url", "domain", "fqdn", "ip", "hash"})
     key_header = "auth-key"
 
     def config(self, where: str, premium: bool) -> dict[str, Any]:
-        return {"url": f"http://{where}/v1", "API_Key": self.premium_key if premium else self.public_key}
+        return {"url": f"http://{where}", "API_Key": self.premium_key if premium else self.public_key}
 
     def add(self, sample: Sample) -> None:
         for name, value in sample.params.items():

@@ -50,6 +50,8 @@ class VirusTotal(HttpService):
 
     name = "virustotal"
     definitions = ("VirusTotal_Pivot",)
+    data_types = frozenset({"hash", "ip", "domain", "fqdn", "url"})
+    whole_files = True
     key_header = "x-apikey"
 
     def __init__(self, samples: Any) -> None:
@@ -59,7 +61,8 @@ class VirusTotal(HttpService):
         super().__init__(samples)
 
     def config(self, where: str, premium: bool) -> dict[str, Any]:
-        return {"url": f"http://{where}", "key": self.premium_key if premium else self.public_key}
+        key = self.premium_key if premium else self.public_key
+        return {"url": f"http://{where}", "key": key, "premium": premium}
 
     def add(self, sample: Sample) -> None:
         steps = [unquote(step) for step in sample.path.split("/")[3:]]

@@ -32,6 +32,7 @@ class Whois(Service):
     name = "whois"
     protocol = "whois"
     definitions = ("Registration_Lookup",)
+    data_types = frozenset({"domain", "fqdn", "ip", "autonomous-system"})
 
     def config(self, where: str, premium: bool) -> dict[str, Any]:
         return {"whois_server": where}
