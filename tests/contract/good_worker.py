@@ -39,7 +39,7 @@ def main() -> None:
         result = run(json.loads(body), unruly)
     except Failed as error:
         result = {"success": False, "errorMessage": f"Planted: {error}"}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         result = {"success": False, "errorMessage": f"Planted: cannot read the job ({error})"}
     except Stopped:
         result = {"success": False, "errorMessage": "Planted: stopped by SIGTERM before the answer came"}

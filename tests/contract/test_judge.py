@@ -232,7 +232,7 @@ def test_job_folder_is_laid_out_as_cortex_does(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(attachment.stat().st_mode) == 0o600
     assert attachment.read_bytes() == b"MZ"
-    assert set(value) == set("file filename contentType dataType tlp pap message parameters config".split())
+    assert set(value) == {"file", "filename", "contentType", *JOB.input()} - {"data"}
     assert (folder / "input" / "cacerts").read_text() == "-----BEGIN CERTIFICATE-----"
     assert list((folder / "output").iterdir()) == []
     assert json.loads((make_folder(tmp_path, JOB) / "input" / "input.json").read_text()) == {

@@ -14,10 +14,12 @@ LEVELS = ("info", "safe", "suspicious", "malicious")
 MAX_TAXONOMIES = 4
 MAX_DATA = 4_096
 MAX_TAG = 128
-DATA_TYPES = frozenset(
-    "url other user-agent regexp mail-subject registry mail autonomous-system domain ip uri_path filename hash file"
-    " fqdn hostname".split()
-)
+# fmt: off
+DATA_TYPES = frozenset({
+    "url", "other", "user-agent", "regexp", "mail-subject", "registry", "mail", "autonomous-system", "domain", "ip",
+    "uri_path", "filename", "hash", "file", "fqdn", "hostname",
+})
+# fmt: on
 
 
 def read(verdict: Judgement, job: Job, kind: str) -> None:
