@@ -11,6 +11,7 @@ fit into the client's UDP size (RFC 6891), refuses classes other than IN and ans
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import random
 import socket
@@ -107,7 +108,7 @@ class Dns(Service):
             (name for name in self._order if not name.startswith(("*", "_")) and "arpa" not in name), data_type
         )
 
-    # --- answering ----------------------------------------------------------------------------------------------------
+    # --- answering ---
 
     def answer(self, query: dns.message.Message) -> dns.message.Message:
         """The response to a parsed query."""
@@ -277,7 +278,8 @@ class DnsServer:
                 self._answer(wire, "UDP", partial(self._send, client))
 
     def _send(self, client: tuple[str, int], answer: bytes) -> None:
-        self._udp.sendto(answer, client)
+        with contextlib.suppress(OSError):  # stopped before a late answer went out
+            self._udp.sendto(answer, client)
 
     def _serve_tcp(self, connection: socket.socket) -> None:
         connection.settimeout(30)
@@ -312,8 +314,8 @@ class DnsServer:
         fault = self._take()
         kind = fault.kind if fault else ""
         asked = query.question[0] if query.question else None
-        name = asked.name.to_text(omit_final_dot=True) if asked else ""
-        rdtype = dns.rdatatype.to_text(asked.rdtype) if asked else ""
+        name = asked.name.to_text(omit_final_dot=True) if asked is not None else ""
+        rdtype = dns.rdatatype.to_text(asked.rdtype) if asked is not None else ""
         if kind in ("silence", "reset", "garbage"):
             self._log(over, name, rdtype, kind)
             if kind == "garbage":

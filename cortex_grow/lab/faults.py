@@ -25,7 +25,7 @@ HTTP_KINDS = {
     "502": "bad gateway",
     "503": "service unavailable",
     "504": "gateway time-out",
-    "wrong-key": "refuses every key, as the service does",
+    "wrong-key": "refuses every key, as the service does; nothing where there are no keys",
     "over-quota": "refuses every request as over quota, as the service does",
 }
 

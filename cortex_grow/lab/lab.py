@@ -28,6 +28,7 @@ from cortex_grow.lab.whois import Whois, WhoisServer
 SERVICES: tuple[type[Service], ...] = (VirusTotal, URLhaus, Crtsh, Rdap, Whois, Dns)
 DEMO = Path(__file__).parent / "data" / "demo"
 _KEPT = 100_000
+_BULK = "cdn-update.example"  # the demo's name that many others can be made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ class Lab:
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. ``misbehave`` sets a fault for every service
     (:mod:`cortex_grow.lab.faults` lists them), ``quota`` how many requests a key of a service may make, ``ports`` the
-    port of a service where the kernel shall not choose. Everything binds to 127.0.0.1 only.
+    port of a service where the kernel shall not choose, ``bulk`` how many more domains the demo shall know (listed in
+    ``bulk``; each is answered as its ``cdn-update.example`` is, but for DNS: seeds for a benchmark).
+    Everything binds to 127.0.0.1 only.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Lab:
         misbehave: str | None = None,
         quota: Mapping[str, int] | None = None,
         ports: Mapping[str, int] | None = None,
+        bulk: int = 0,
     ) -> None:
         self._faults = Faults()
         self._lock = threading.Lock()
@@ -68,8 +72,12 @@ class Lab:
         self._asked: set[str] = set()
         read = samples.read(folder, [kind.name for kind in SERVICES])
         self.folder = folder
+        self.bulk = [f"seed-{number:05d}.example" for number in range(bulk)]
         self.skipped: dict[str, str] = read.skipped
         self._samples = [sample for found in read.samples.values() for sample in found]
+        for found in read.samples.values():
+            about = [sample for sample in found if _BULK in f"{sample.path} {sample.params}".lower()]
+            found += [sample.renamed(_BULK, name) for name in self.bulk for sample in about]
         self.services: dict[str, Service] = {kind.name: kind(read.samples[kind.name]) for kind in SERVICES}
         self._servers: dict[str, HttpServer | WhoisServer | DnsServer] = {}
         for name, service in self.services.items():
@@ -89,7 +97,7 @@ class Lab:
         """Recorded answers. Raises :class:`~cortex_grow.lab.samples.TableError` for a sample without a request."""
         return cls(Path(folder), **how)
 
-    # --- life ---------------------------------------------------------------------------------------------------------
+    # --- life ---
 
     def start(self) -> Lab:
         """Begin to serve."""
@@ -110,7 +118,7 @@ class Lab:
     ) -> None:
         self.stop()
 
-    # --- what a client needs ------------------------------------------------------------------------------------------
+    # --- what a client needs ---
 
     def where(self, service: str) -> str:
         """``127.0.0.1:port`` of a service. Raises :class:`KeyError` for an unknown one."""
@@ -175,7 +183,7 @@ class Lab:
             raise KeyError(f"the lab cannot serve {definition}; it can serve {', '.join(self.definitions())}")
         return serving
 
-    # --- orders -------------------------------------------------------------------------------------------------------
+    # --- orders ---
 
     def misbehave(self, service: str | None, kind: str | None, **how: Any) -> None:
         """Make a service (``None``: all of them) misbehave from now on, or (``kind`` ``None``) behave again.
@@ -198,7 +206,7 @@ class Lab:
         if not self.services[sample.split("/")[0]].prefer(sample):
             raise KeyError(f"{sample} is not served")
 
-    # --- what happened ------------------------------------------------------------------------------------------------
+    # --- what happened ---
 
     @property
     def requests(self) -> list[Logged]:

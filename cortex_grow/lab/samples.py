@@ -13,7 +13,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Sample:
     idle: str = ""
     wrap: str = ""
     edits: Mapping[str, Any] = field(default_factory=dict)
+    rename: tuple[str, str] | None = None
     _body: bytes | None = None
     _tree: Any = None
 
@@ -61,6 +62,9 @@ class Sample:
         """The body as it goes out: byte for byte as recorded, except where the table wraps or edits it."""
         if self._body is None:
             raw = self.place.read_bytes()
+            if self.rename:
+                old, new = self.rename
+                raw = raw.replace(old.encode(), new.encode()).replace(old.upper().encode(), new.upper().encode())
             self._body = json.dumps(self._shaped(raw)).encode() if self.wrap or self.edits else raw
         return self._body
 
@@ -70,6 +74,12 @@ class Sample:
         if self._tree is None:
             self._tree = json.loads(self.body)
         return self._tree
+
+    def renamed(self, old: str, new: str) -> Sample:
+        """The same answer about another name."""
+        params = {name: value.replace(old, new) for name, value in self.params.items()}
+        path = self.path.replace(old, new).replace(old.upper(), new.upper())
+        return replace(self, path=path, params=params, rename=(old, new), _body=None, _tree=None)
 
     def _shaped(self, raw: bytes) -> Any:
         tree = copy.deepcopy(json.loads(raw))

@@ -111,7 +111,7 @@ class HttpService(Service):
         if fault is not None and fault.kind == "429":
             refused = self.refuse("over-quota", request)
             return Reply(429, refused.body, refused.type, {"Retry-After": fault.retry_after}, refused.samples)
-        if fault is not None and fault.kind in ("wrong-key", "over-quota"):
+        if fault is not None and (fault.kind == "over-quota" or (fault.kind == "wrong-key" and self.key_header)):
             return self.refuse(fault.kind, request)
         if self.key_header:
             key = request.headers.get(self.key_header, "")

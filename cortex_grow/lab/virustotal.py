@@ -73,12 +73,12 @@ class VirusTotal(HttpService):
         id = self._id(collection, given)
         self.keep((collection, id, *what), sample)
         self._ids[collection, id] = self._ids.get((collection, id), False) or not what
-        if not what and sample.status == 200:
+        if not what and sample.status == 200 and collection in ("files", "urls"):
             data = sample.json["data"]
             if collection == "files":
                 for name in ("md5", "sha1"):
                     self._hashes[data.get("attributes", {}).get(name, "")] = id
-            elif collection == "urls" and data["id"] != id and hexadecimal(data["id"], 64):
+            elif data["id"] != id and hexadecimal(data["id"], 64):
                 self.keep((collection, data["id"]), sample)
 
     def prefer(self, name: str) -> bool:
@@ -93,7 +93,7 @@ class VirusTotal(HttpService):
             return list(dict.fromkeys(str(body["data"]["attributes"]["url"]) for body in bodies))
         return named(ids, data_type) if collection == "domains" else ids
 
-    # --- requests ---------------------------------------------------------------------------------------------------
+    # --- requests ---
 
     def route(self, request: Request, premium: bool) -> Reply:
         steps = request.steps
@@ -203,7 +203,7 @@ class VirusTotal(HttpService):
         meta = {"total_hits": 0, "allowed_orders": ["first_submission_date", "last_submission_date"], "days_back": 90}
         return reply({"data": [], "meta": meta, "links": links})
 
-    # --- refusals ---------------------------------------------------------------------------------------------------
+    # --- refusals ---
 
     def refuse(self, kind: str, request: Request, **what: str) -> Reply:
         key = request.headers.get(self.key_header, "")
@@ -224,7 +224,7 @@ class VirusTotal(HttpService):
         word = {"files": "File", "domains": "Domain", "ip_addresses": "IP address", "urls": "URL"}[collection]
         return self.refuse("not-found", request, message=f'{word} "{given}" not found')
 
-    # --- identity ---------------------------------------------------------------------------------------------------
+    # --- identity ---
 
     def _id(self, collection: str, given: str) -> str:
         """The id of an object: SHA-256 of a file, name of a domain, compressed address, SHA-256 of a URL."""

@@ -21,7 +21,7 @@ from cortex_grow.lab.faults import Fault
 from cortex_grow.lab.samples import Sample
 from cortex_grow.lab.service import Service, named
 
-_BEFORE = re.compile(r"(domain |=|-T dn(,ace)? |[na] \+ |(-[BrKGRVl] ?)+|--show-handles )", re.IGNORECASE)
+_BEFORE = re.compile(r"^(domain |=|-T dn(,ace)? |[na] \+ |(-[BrKGRVl] )+|--show-handles )", re.IGNORECASE)
 _LIMITED = b"%ERROR:201: access denied\r\n%\r\n% You have been temporarily blocked: query rate limit exceeded.\r\n"
 _GARBAGE = random.Random(43).randbytes(1500)
 
