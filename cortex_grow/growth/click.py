@@ -68,9 +68,7 @@ def of_source(source: Declaration, settings: Settings) -> Mapping[str, Any]:
     """The settings of one source inside Grow: the common ones, then ``<source>_<item>``."""
     prefix = f"{source.name.lower()}_"
     values = {
-        name: value
-        for name, value in settings.values.items()
-        if name not in _GROWS_OWN and not name.startswith(prefix)
+        name: value for name, value in settings.values.items() if name not in _GROWS_OWN and not name.startswith(prefix)
     }
     values.update(
         (name.removeprefix(prefix), value) for name, value in settings.values.items() if name.startswith(prefix)

@@ -93,9 +93,7 @@ class Engine:
         return self.report(seeds)
 
     def _begin(self, seeds: Sequence[Indicator]) -> None:
-        self.graph.add(
-            Report(source=self.name, seeds=tuple(seeds), nodes={seed.id: Node(seed) for seed in seeds})
-        )
+        self.graph.add(Report(source=self.name, seeds=tuple(seeds), nodes={seed.id: Node(seed) for seed in seeds}))
         if self.journal is not None:
             for task, report in self.journal.answers():
                 self.frontier.skip(task)
@@ -114,8 +112,8 @@ class Engine:
         for name, declaration in self.sources.items():
             if indicator.type in declaration.types:
                 task = Task(name, indicator, depth)
-                ranked = worth if worth is not None else value(
-                    node, self._degree.get(indicator.id, 1), declaration, depth
+                ranked = (
+                    worth if worth is not None else value(node, self._degree.get(indicator.id, 1), declaration, depth)
                 )
                 self.frontier.add(task, ranked)
 

@@ -72,9 +72,7 @@ class Journal:
     def answered(self, task: Task, report: Report, when: float) -> None:
         """Write the answer to a question."""
         packed = zlib.compress(json.dumps(report.to_dict()).encode(), 1)
-        self._db.execute(
-            "update job set state='answered', report=?, answered_at=? where id=?", (packed, when, task.id)
-        )
+        self._db.execute("update job set state='answered', report=?, answered_at=? where id=?", (packed, when, task.id))
 
     def failed(self, task: Task, why: str, when: float) -> None:
         """Write that a question failed; it is asked again when the run goes on."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TIME = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[T ]+(\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?[ ]?(Z|UTC|GMT|[+-]\d{2}:?\d{2})?", re.I
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ]+(\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?)?[ ]?(Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
+    re.I,
 )
 _SECONDS = range(1, 253402300800)  # up to the end of the year 9999
 LONGEST_TEXT = 65536

@@ -96,7 +96,9 @@ class Builder:
             elif isinstance(fact, (Family, Technique, Actor)):
                 self._label(fact)
             elif isinstance(fact, Known):
-                pairs = tuple((name, cell(value)) for name, value in fact.values.items() if value not in (None, "", [], ()))
+                pairs = tuple(
+                    (name, cell(value)) for name, value in fact.values.items() if value not in (None, "", [], ())
+                )
                 if pairs:
                     self.tables.append(Table(fact.title, self.provider, (), pairs))
             elif isinstance(fact, Rows):
@@ -164,10 +166,14 @@ class Builder:
         if backwards:
             source, target = target, source
         if self.strict and relation.name not in self.declaration.yields(self.seed.type):
-            raise ValueError(f"{self.declaration.name} does not declare that it yields {relation.name} for {self.seed.type}")
+            raise ValueError(
+                f"{self.declaration.name} does not declare that it yields {relation.name} for {self.seed.type}"
+            )
         if not relation.allows(source.type, target.type):
             if self.strict:
-                raise ValueError(f"{relation.name} does not run from {source.type} to {target.type}: {source.id}, {target.id}")
+                raise ValueError(
+                    f"{relation.name} does not run from {source.type} to {target.type}: {source.id}, {target.id}"
+                )
             self.unreadable.append(f"{source.type} {relation.name} {target.type}: {line(target.value)[:80]}")
             return
         self._node(source)

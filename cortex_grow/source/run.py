@@ -72,7 +72,8 @@ class Asking:
         """Ask, read and judge."""
         if self.seed.type not in self.declaration.types:
             raise UnsupportedError(
-                self.declaration.name, f"does not answer for {self.seed.type}; it takes {', '.join(self.declaration.types)}"
+                self.declaration.name,
+                f"does not answer for {self.seed.type}; it takes {', '.join(self.declaration.types)}",
             )
         internal = self.job.assets.own(self.seed)
         if internal and self.declaration.exposures() != {"local"}:
@@ -223,4 +224,3 @@ def _best(nodes: dict[str, Node], limit: int, seed: str) -> dict[str, Node]:
     ordered = sorted(nodes.items(), key=lambda item: (item[0] == seed, rank(item[1])), reverse=True)
     kept = {node_id for node_id, _ in ordered[:limit]}
     return {node_id: node for node_id, node in nodes.items() if node_id in kept}
-

@@ -108,7 +108,9 @@ def fitting(report: Report, largest: int = LARGEST_FULL) -> Report:
     from cortex_grow.model.view import rank, view
 
     def size(candidate: Report) -> int:
-        return len(json.dumps({**candidate.to_dict(), "view": view(candidate)}, ensure_ascii=False).encode("utf-8", "replace"))
+        return len(
+            json.dumps({**candidate.to_dict(), "view": view(candidate)}, ensure_ascii=False).encode("utf-8", "replace")
+        )
 
     why = f"a report stays under {largest // 1_000_000} MB"
     name = report.source.name

@@ -35,7 +35,9 @@ class Output:
 
     def failure(self, message: str) -> bool:
         """Write a failure; the input is not echoed, since it holds the configuration."""
-        return self._once({"success": False, "errorMessage": message[:4000] or "failed without a message", "input": None})
+        return self._once(
+            {"success": False, "errorMessage": message[:4000] or "failed without a message", "input": None}
+        )
 
     def _once(self, result: dict[str, Any]) -> bool:
         with self._lock:
@@ -44,7 +46,9 @@ class Output:
             try:
                 content = encode(self.redact(result))
             except (ValueError, TypeError, RecursionError) as error:
-                content = encode({"success": False, "errorMessage": f"the report cannot be written: {error}", "input": None})
+                content = encode(
+                    {"success": False, "errorMessage": f"the report cannot be written: {error}", "input": None}
+                )
             self._write(content)
             self._done = True
             return True
@@ -61,7 +65,10 @@ class Output:
             _put(beside, content)
         except OSError as error:  # a full disk: a short failure may still fit, in place of what did fit
             beside.unlink(missing_ok=True)
-            _put(beside, encode({"success": False, "errorMessage": f"the report cannot be written: {error}", "input": None}))
+            _put(
+                beside,
+                encode({"success": False, "errorMessage": f"the report cannot be written: {error}", "input": None}),
+            )
         os.replace(beside, place / "output.json")
 
 
