@@ -43,6 +43,8 @@ def harness(source: Path | None) -> Path:
     """The folder of the template harness, ready to run. Raises :class:`NotHereError`."""
     if source is None or not source.is_dir():
         raise NotHereError("needs the template harness in ../shared/tools/render-template")
+    if not shutil.which("node"):
+        raise NotHereError("needs Node.js 20 or newer for the template harness")
     if not _STAMP.is_file() or _STAMP.read_text() != _digest(source):
         raise NotHereError("needs the template harness with its node modules (make fetch)")
     return HARNESS

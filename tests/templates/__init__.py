@@ -1,0 +1,1 @@
+"""Report templates, rendered in Chromium as TheHive renders them."""
