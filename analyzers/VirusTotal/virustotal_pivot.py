@@ -39,9 +39,10 @@ class VirusTotalPivot(Source):
     @cached_property
     def session(self) -> Any:
         """vt-py's raw client with the pack's proxy, CA, deadline and errors."""
+        from cortex_grow.net.virustotal import VirusTotalSession
+
         from cortex_grow.net.redact import Redactor
         from cortex_grow.net.settings import NetSettings
-        from cortex_grow.net.virustotal import VirusTotalSession
 
         return VirusTotalSession(
             self.key or "",

@@ -23,7 +23,7 @@ _GROWS_OWN = frozenset({"deadline", "max_nodes", "artifacts", "max_artifacts", "
 
 
 class Growth:
-    """The base of the Grow analyzer. Its settings are its own, the common ones, and ``<source>_<item>`` for each source."""
+    """The base of the Grow analyzer: its settings are its own, the common ones, and ``<source>_<item>`` by source."""
 
     @classmethod
     def described(cls) -> Declaration:

@@ -48,7 +48,7 @@ class Progress:
 
 
 class Engine:
-    """One run. ``sources`` by name are the declarations that ``runner`` can ask, ``skipped`` those it cannot, with why."""
+    """One run. ``sources`` are the declarations that ``runner`` can ask, by name, ``skipped`` those it cannot."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class Engine:
             if not self._flight:
                 if not len(self.frontier) or self.spent.left <= 0:
                     break
-                pause = min([wake for wake in self.sleeping.values()] or [time.time()]) - time.time()
+                pause = min(list(self.sleeping.values()) or [time.time()]) - time.time()
                 if pause > self.spent.left:
                     break
                 time.sleep(max(0.0, min(pause, SLICE)))

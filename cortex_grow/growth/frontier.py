@@ -33,8 +33,8 @@ class Task:
 def value(node: Node, degree: int, declaration: Declaration, depth: int) -> float:
     """What asking ``declaration`` about ``node`` is expected to be worth.
 
-    The score and the height on the pyramid say how much the node matters; a node that hangs on few edges is rarer and so
-    says more; a source that can yield more relations finds more; every hop away from the seed costs.
+    The score and the height on the pyramid say how much the node matters; a node that hangs on few edges is rarer and
+    so says more; a source that can yield more relations finds more; every hop away from the seed costs.
     """
     score = max(0, Verdict.of(node.terms).score) / 25
     rarity = 2 / (1 + math.log1p(degree))

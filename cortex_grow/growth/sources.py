@@ -25,9 +25,9 @@ def chosen(
 ) -> tuple[dict[str, Ready], list[Skipped]]:
     """The sources that can be asked, ready, and those that cannot.
 
-    ``configured`` gives the settings of a source. An active source is asked only where ``include`` or ``only`` names it;
-    with ``only``, nothing else is asked. Raises :class:`~cortex_grow.source.registry.UnknownWorkerError` for a name that
-    is none of a source.
+    ``configured`` gives the settings of a source. An active source is asked only where ``include`` or ``only`` names
+    it; with ``only``, nothing else is asked. Raises :class:`~cortex_grow.source.registry.UnknownWorkerError` for a
+    name that is none of a source.
     """
     wanted = {registry.named(name).name for name in include}
     barred = {registry.named(name).name for name in exclude}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-
 from cortex_grow.model.report import (
     DIGESTS,
     MERGED,
@@ -16,7 +15,6 @@ from cortex_grow.model.report import (
     union,
 )
 from cortex_grow.model.verdict import Thresholds
-
 
 _LISTED = ("families", "techniques", "actors", "facts", "limits", "partial", "skipped", "headlines", "provenance")
 
@@ -116,13 +114,9 @@ def unified(report: Report) -> Report:
         nodes[final] = (kept or strong).joined(node)
     edges: dict[tuple[str, str, str, str], Edge] = {}
     for edge in report.edges.values():
-        edge = replace(
-            edge, source=renamed.get(edge.source, edge.source), target=renamed.get(edge.target, edge.target)
-        )
+        edge = replace(edge, source=renamed.get(edge.source, edge.source), target=renamed.get(edge.target, edge.target))
         if edge.source != edge.target:
             edges[edge.key] = edges[edge.key].joined(edge) if edge.key in edges else edge
     suppressed = {node_id: entry for node_id, entry in report.suppressed.items() if node_id not in renamed}
-    seeds = union(
-        nodes[renamed[seed.id]].indicator if renamed.get(seed.id) in nodes else seed for seed in report.seeds
-    )
+    seeds = union(nodes[renamed[seed.id]].indicator if renamed.get(seed.id) in nodes else seed for seed in report.seeds)
     return replace(report, nodes=nodes, edges=edges, suppressed=suppressed, seeds=seeds)

@@ -130,7 +130,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A family, technique or actor: the name it goes by, an identifier where there is one, the raw name, who says so."""
+    """A family, technique or actor: the name it goes by, its id where it has one, the raw name, who says so."""
 
     name: str
     raw: str
@@ -307,9 +307,7 @@ class Report:
             raise ValueError(f"not a report of this version: schema is {row.get('schema')!r}, expected {SCHEMA!r}")
         try:
             nodes = [_node(entry) for entry in row["nodes"]]
-            edges = [
-                Edge(**{**entry, "context": tuple(entry.get("context", {}).items())}) for entry in row["edges"]
-            ]
+            edges = [Edge(**{**entry, "context": tuple(entry.get("context", {}).items())}) for entry in row["edges"]]
             suppressed = [Suppressed(_node(e["node"]), e["list"], e["why"]) for e in row["suppressed"]]
             return cls(
                 source=Source(**row["source"]),

@@ -94,7 +94,7 @@ class Json:
 
     @property
     def text(self) -> str | None:
-        """A text, stripped, of at most 64 KiB, a number as digits; ``None`` for anything else and for the empty text."""
+        """A text, stripped, of at most 64 KiB, a number as digits; ``None`` for anything else, also the empty text."""
         raw = self.raw
         if isinstance(raw, str):
             return raw[:LONGEST_TEXT].strip() or None

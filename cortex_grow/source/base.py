@@ -29,8 +29,8 @@ class Question:
     """One thing to ask: it fills one part of the answer.
 
     ``text`` names it in the cache and in messages (no secret in it). ``fetch`` asks and returns a body that is JSON, or
-    ``None`` where the service does not know; it raises a :class:`~cortex_grow.net.errors.SourceError` where the question
-    failed. Where a ``required`` question fails, the whole answer does.
+    ``None`` where the service does not know; it raises a :class:`~cortex_grow.net.errors.SourceError` where the
+    question failed. Where a ``required`` question fails, the whole answer does.
     """
 
     part: str

@@ -235,7 +235,7 @@ class Builder:
             self.limits.append(Limit(self.declaration.name, fact.title, len(fact.rows), len(kept), why))
 
     def judged(self) -> dict[str, Suppressed]:
-        """Let hygiene judge every node: what is noise leaves :attr:`nodes` and comes back by id, with list and reason."""
+        """Let hygiene judge every node: noise leaves :attr:`nodes` and comes back by id, with list and reason."""
         from cortex_grow.hygiene import judge
 
         suppressed: dict[str, Suppressed] = {}

@@ -1,7 +1,7 @@
 """The declaration of a source or responder: the one JSON file that Cortex and the pack both read.
 
-Cortex reads the keys of its worker definition (Cortex, ``app/org/thp/cortex/models/WorkerDefinition.scala``) and ignores
-the rest; the pack reads what stands under ``grow``:
+Cortex reads the keys of its worker definition (Cortex, ``app/org/thp/cortex/models/WorkerDefinition.scala``) and
+ignores the rest; the pack reads what stands under ``grow``:
 
 ``namespace``    short name in taxonomies (``VT``)
 ``reference``    page of the service, for a person
@@ -169,13 +169,18 @@ def read(path: Path) -> Declaration:
         raise DeclarationError(f"{path}: not a usable declaration: {error!r}") from error
 
 
-@cache
+_of_class: dict[type, Declaration] = {}
+
+
 def of_class(worker: type) -> Declaration:
     """The declaration of a worker class: the JSON beside its module whose command names that module's file."""
+    if worker in _of_class:
+        return _of_class[worker]
     module = sys.modules[worker.__module__]
     file = Path(str(module.__file__)).resolve()
     for path in sorted(file.parent.glob("*.json")):
         declaration = read(path)
         if Path(declaration.command).name == file.name:
+            _of_class[worker] = declaration
             return declaration
     raise DeclarationError(f"{file}: no declaration beside it has this file as its command")

@@ -28,8 +28,8 @@ def barred(exposure: str, tlp: int, pap: int, settings: Settings) -> str | None:
     """Why a question of this exposure may not be asked for a job of this TLP and PAP; ``None`` where it may.
 
     ``max_tlp``, ``max_pap``, ``check_tlp`` and ``check_pap`` are Cortex's own items: what the operator set wins, a null
-    means checks on and the limit of the exposure. A ``public`` question also needs ``allow_public``; where ``allow_active``
-    is false, no ``active`` question is asked.
+    means checks on and the limit of the exposure. A ``public`` question also needs ``allow_public``; where
+    ``allow_active`` is false, no ``active`` question is asked.
     """
     if exposure == "active" and not settings.flag("allow_active", True):
         return "it would touch the target's own machines; name the source in include to ask it"

@@ -27,7 +27,7 @@ def found(type: str, value: str | None, **attributes: str | None) -> Found:
 
 
 def found_file(**digests: str | None) -> Found | None:
-    """A file by what an answer tells of it: sha256, sha1, md5, sha512, and filename, size; ``None`` without a digest."""
+    """A file by what an answer tells of it: its digests, filename, size …; ``None`` without a digest."""
     for kind in ("sha256", "sha1", "md5", "sha512"):
         if digests.get(kind):
             return found("hash", digests[kind], **{name: text for name, text in digests.items() if name != kind})
@@ -125,7 +125,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A line of the summary: ``detections``, ``44/65``. The first is what the analyst reads first; at most three count."""
+    """A line of the summary: ``detections``, ``44/65``. The first is what is read first; at most three count."""
 
     predicate: str
     value: str

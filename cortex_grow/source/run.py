@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import time
 
-from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.graph import unified
+from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.report import Node, Partial, Provenance, Report
 from cortex_grow.model.report import Source as Origin
 from cortex_grow.model.view import rank
@@ -44,9 +44,9 @@ class UnsupportedError(SourceError):
 def answer(source: type[Source] | Source, seed: Indicator, settings: Settings, job: Job) -> Report:
     """Ask ``source`` about ``seed`` and return what it knows.
 
-    Raises a :class:`~cortex_grow.net.errors.SourceError` where the question failed; *not found* is a report. A part that
-    failed while others were answered stands in ``partial``. A source object may be used again for the next question: it
-    keeps its connections.
+    Raises a :class:`~cortex_grow.net.errors.SourceError` where the question failed; *not found* is a report. A part
+    that failed while others were answered stands in ``partial``. A source object may be used again for the next
+    question: it keeps its connections.
     """
     return Asking(source, seed, settings, job).report()
 

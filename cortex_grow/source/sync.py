@@ -27,7 +27,7 @@ def common_items() -> list[dict[str, Any]]:
 
 
 def in_step(row: dict[str, Any], sources: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
-    """A declaration with the common items behind its own, ``config.worker`` set, and Grow's items made from ``sources``."""
+    """A declaration with the common items behind its own and ``config.worker``, Grow's items made from ``sources``."""
     common = common_items()
     names = {item["name"] for item in common}
     own = [item for item in row.get("configurationItems", []) if item["name"] not in names]
@@ -81,8 +81,8 @@ def sync(folder: Path, check: bool = False) -> list[Path]:
 def sync_templates(definitions: Path, folder: Path, check: bool = False) -> list[Path]:
     """Bring the templates of every definition below ``definitions`` into step; those that were not.
 
-    A source may add a section of its own to the long report: ``<Name>.section.html`` beside its declaration stands before
-    the provenance.
+    A source may add a section of its own to the long report: ``<Name>.section.html`` beside its declaration stands
+    before the provenance.
     """
     changed = []
     for path in sorted(definitions.glob("*/*.json")):

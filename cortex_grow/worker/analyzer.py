@@ -104,7 +104,7 @@ def analyze(
 
 
 def fitting(report: Report, largest: int = LARGEST_FULL) -> Report:
-    """The report cut to ``largest`` bytes with its view: facts first, then the nodes of least worth; each cut is noted."""
+    """The report cut to ``largest`` bytes with its view: facts first, then the least nodes; each cut is noted."""
     from cortex_grow.model.view import rank, view
 
     def size(candidate: Report) -> int:

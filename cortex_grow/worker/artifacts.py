@@ -1,6 +1,6 @@
 """A report as Cortex artifacts and taxonomies.
 
-The keys and limits are those of Cortex's ``JobRunnerSrv.scala`` and of TheHive's API; one key too many fails a whole job.
+The keys and limits are those of Cortex's ``JobRunnerSrv.scala`` and of TheHive's API; one key too many fails a job.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ LONGEST_DATA = 4096
 LONGEST_MESSAGE = 500
 NOT_OBSERVABLE = frozenset({"family", "technique", "actor", "rule"})
 # TheHive's default data types; an artifact of another type is skipped on import.
-THEHIVE_TYPES = frozenset(
-    "url other user-agent regexp mail-subject registry mail autonomous-system domain ip uri_path filename hash fqdn"
-    " hostname".split()
-)
+# fmt: off
+THEHIVE_TYPES = frozenset([
+    "url", "other", "user-agent", "regexp", "mail-subject", "registry", "mail", "autonomous-system", "domain", "ip",
+    "uri_path", "filename", "hash", "fqdn", "hostname",
+])
+# fmt: on
 
 
 def artifacts(report: Report, tlp: int, settings: Settings) -> tuple[list[dict[str, Any]], Report]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from cortex_grow.source.declaration import Declaration
-from cortex_grow.source.settings import Settings, SettingError
+from cortex_grow.source.settings import SettingError, Settings
 from cortex_grow.worker.guard import guard
 from cortex_grow.worker.job_input import InputError, JobInput, job_folder, read_input
 from cortex_grow.worker.output import Output

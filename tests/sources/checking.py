@@ -112,7 +112,8 @@ def _missing(edges: dict[tuple[str, str, str], Any], must: dict[str, Any]) -> st
         return f"missing: {must['source']} {must['relation']} {must['target']} ({must['at']})"
     for name in ("first_seen", "last_seen"):
         if name in must and getattr(edge, name) != must[name]:
-            return f"{must['source']} {must['relation']} {must['target']}: {name} is {getattr(edge, name)}, not {must[name]}"
+            said = f"{must['source']} {must['relation']} {must['target']}"
+            return f"{said}: {name} is {getattr(edge, name)}, not {must[name]}"
     return None
 
 

@@ -12,7 +12,7 @@ MOST = {"registry_keys_set": 500, "mutexes_created": 500, "files_dropped": 500, 
 
 
 def summary(seed: Indicator, body: Json) -> Iterator[Fact]:
-    """Contacts, drops, mutexes, registry keys and techniques. The fields stand under ``data``, ``attributes`` or alone."""
+    """Contacts, drops, mutexes, registry keys, techniques. The fields stand under ``data``, ``attributes`` or alone."""
     seen = body["data"] if isinstance(body["data"].raw, dict) else body
     seen = seen["attributes"] if isinstance(seen["attributes"].raw, dict) else seen
     yield from _network(seed, seen)

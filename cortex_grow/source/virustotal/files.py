@@ -10,12 +10,16 @@ from cortex_grow.source.answer import Json
 from cortex_grow.source.facts import About, Fact, Family, Known, Related, Score, found
 
 # What engines write where no family is known: platforms, file kinds, ways of packing.
-NO_FAMILIES = frozenset(
-    "agent android autoit bomb bundler deepscan delphi dos elf eldorado file filerepmalware gen generic generickd"
-    " heur hidden html java js jscript linux loader lnk macos macro malicious malware mikey msexcel msil msoffice msword"
-    " multi o97m obfuscated office packed packer pdf php possible powershell python ransom rtf script swf test trojan"
-    " unsafe vb vba vbs w97m win32 win64 x97m zip".split()
-)
+# fmt: off
+NO_FAMILIES = frozenset([
+    "agent", "android", "autoit", "bomb", "bundler", "deepscan", "delphi", "dos", "eldorado", "elf", "file",
+    "filerepmalware", "gen", "generic", "generickd", "heur", "hidden", "html", "java", "js", "jscript", "linux",
+    "lnk", "loader", "macos", "macro", "malicious", "malware", "mikey", "msexcel", "msil", "msoffice", "msword",
+    "multi", "o97m", "obfuscated", "office", "packed", "packer", "pdf", "php", "possible", "powershell", "python",
+    "ransom", "rtf", "script", "swf", "test", "trojan", "unsafe", "vb", "vba", "vbs", "w97m", "win32", "win64",
+    "x97m", "zip",
+])
+# fmt: on
 LEAST_VOTES = 3
 NAMES = 20
 _DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
@@ -112,7 +116,7 @@ def _known_good(attributes: Json) -> Iterator[Fact]:
 
 
 def _configuration(seed: Indicator, configuration: Json) -> Iterator[Fact]:
-    """A configuration extracted from the malware (premium keys; rests on documentation): where it takes its commands."""
+    """A configuration extracted from malware (premium keys; rests on documentation): where it takes commands."""
     values: dict[str, object] = {}
     for name, value in configuration.items():
         texts = value.texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.source.answer import Json
@@ -94,7 +95,7 @@ def url(seed: Indicator, attributes: Json) -> Iterator[Fact]:
     if last:
         chain.append(last)
     steps = [step for position, step in enumerate(chain) if position == 0 or step != chain[position - 1]]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         yield Related(_url(before), "redirects-to", _url(after))
     yield About(
         seed,

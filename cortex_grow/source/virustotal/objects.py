@@ -97,7 +97,7 @@ def seed_object(seed: Indicator, body: Json, whole: bool = True) -> Iterator[Fac
 
 
 def detections(attributes: Json, about: End) -> Iterator[Fact]:
-    """A score term from the engines: how many of those that gave a verdict call it malicious. None of many is no proof."""
+    """A score term from the engines: how many of those with a verdict call it malicious. None of many is no proof."""
     from cortex_grow.source.facts import Summary
 
     stats = attributes["last_analysis_stats"]
