@@ -63,6 +63,8 @@ def run(job: Any, unruly: str) -> dict[str, Any]:
     config, seed = job["config"], job.get("data")
     if job.get("dataType") not in ("domain", "ip") or not isinstance(seed, str) or not seed:
         raise Failed("the job has no dataType domain or ip with data")
+    if not seed.isprintable():
+        raise Failed("the data holds what no domain or address does")
     for name in ("tlp", "pap"):
         level, check, limit = job.get(name), config.get(f"check_{name}"), config.get(f"max_{name}")
         if not isinstance(level, int):

@@ -23,6 +23,7 @@ from .cortex import MISSING
 STOP_GRACE = 5.0  # seconds between SIGTERM and the verdict that the worker ignores it
 SETTLE = 1.0  # seconds for stdout to close once the process is gone
 MOUNT = Path("/job")
+PREFIX = "cortex-job-AYcontract-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def make_folder(root: Path, job: Job, *, raw: bytes | None = MISSING) -> Path:
 
     ``raw`` replaces the content of input.json for a job that Cortex would never make; ``None`` leaves the file out.
     """
-    folder = Path(tempfile.mkdtemp(prefix="cortex-job-AYcontract-", dir=root))  # 0700
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))  # 0700
     entrance = folder / "input"
     entrance.mkdir()
     (folder / "output").mkdir()
@@ -128,18 +129,21 @@ def run_process(
 
 
 @contextlib.contextmanager
-def mounted(folder: Path) -> Iterator[Path]:
-    """``/job`` as the job folder, for as long as the block runs; ``OSError`` where this user cannot have it.
+def mounted(folder: Path | None) -> Iterator[None]:
+    """``/job`` as the job folder (``None``: no ``/job``), for as long as the block runs; ``OSError`` where that fails.
 
     A link stands in for the mount; a lock keeps parallel tests from taking it from each other.
     """
-    with open(Path(tempfile.gettempdir()) / "cortex-grow-contract-job.lock", "w") as lock:
+    with open(Path(tempfile.gettempdir()) / f"cortex-grow-contract-{os.geteuid()}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if MOUNT.is_symlink() and MOUNT.readlink().name.startswith("cortex-job-AYcontract-"):
+        if MOUNT.is_symlink() and MOUNT.readlink().name.startswith(PREFIX):
             MOUNT.unlink()  # left behind by a killed test
+        if folder is None:
+            yield
+            return
         MOUNT.symlink_to(folder)
         try:
-            yield MOUNT
+            yield
         finally:
             MOUNT.unlink()
 
@@ -193,7 +197,8 @@ def run_stdin(argv: Sequence[str], job: Job, *, env: Mapping[str, str] | None = 
     run = Run("stdin", None)
     environment = dict(os.environ if env is None else env)
     body = json.dumps(job.input(), ensure_ascii=False).encode()
-    stdout = _start(run, list(argv), Path(argv[0]).parent.parent, environment, _Stop(patience), body)
+    with mounted(None):  # a worker looks there first
+        stdout = _start(run, list(argv), Path(argv[0]).parent.parent, environment, _Stop(patience), body)
     run.output = stdout or None
     return run
 
