@@ -100,7 +100,8 @@ class Source:
     def session(self) -> Session:
         """The HTTP session of this source, with its base address, credential, proxy, CA and deadline."""
         from cortex_grow.net.redact import Redactor
-        from cortex_grow.net.session import NetSettings, Session
+        from cortex_grow.net.session import Session
+        from cortex_grow.net.settings import NetSettings
 
         return Session(
             self.name,
