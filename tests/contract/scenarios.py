@@ -7,6 +7,7 @@ the pack's own lab; ``test_scenarios.py`` has another, for planted workers.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -219,9 +220,14 @@ def play(
     *,
     stop_when_asked: bool = False,
     raw: Any = ...,
+    sources: Iterable[Definition] = (),
     **judging: Any,
 ) -> Played:
-    """Run one job as Cortex's process runner does and judge it. ``raw`` replaces input.json; ``None``: no such file."""
+    """Run one job as Cortex's process runner does and judge it.
+
+    ``raw`` replaces input.json (``None``: no such file); ``sources`` are those that an engine runs: a failure names
+    the engine or one of them.
+    """
     folder = make_folder(root, job) if raw is ... else make_folder(root, job, raw=raw)
     home = root / "home"
     home.mkdir(exist_ok=True)
@@ -234,7 +240,8 @@ def play(
         patience=LONGEST,
         stop_when=(lambda: lab.asked() > before) if stop_when_asked else None,
     )
-    verdict = judge(run, job, kind=definition.kind, source_names=source_names(definition), **judging)
+    names = set().union(*(source_names(each) for each in (definition, *sources)))
+    verdict = judge(run, job, kind=definition.kind, source_names=names, **judging)
     return Played(scenario, run, verdict, lab.asked() - before)
 
 
@@ -269,7 +276,8 @@ def _answered_in_part(
 ) -> bool:
     """Whether an engine rightly succeeds where a single source fails: it says what it left out.
 
-    With a wrong key the sources without one still answer; where TLP or PAP bars every source, all are listed.
+    With a wrong key the sources without one still answer; where TLP or PAP bars every source, all are listed, and the
+    mini report does not take that for an answer.
     """
     if verdict.outcome is not SUCCESS or scenario.outcome is SUCCESS or sources == [definition]:
         return False
@@ -278,7 +286,13 @@ def _answered_in_part(
     if scenario.wrong_key:
         keyed = [source for source in sources if source.secret_items]
         return len(keyed) < len(sources) and all(_told(source, told) for source in keyed)
-    return scenario.asked is False and not verdict.artifacts and all(_told(source, told) for source in sources)
+    shown = json.dumps(verdict.summary.get("taxonomies"))
+    return (
+        scenario.asked is False
+        and not verdict.artifacts
+        and all(_told(source, told) for source in sources)
+        and re.search(r"(?i)not asked|skipped|barred|TLP|PAP", shown) is not None  # not asked is not "unknown"
+    )
 
 
 def _told(source: Definition, told: set[str]) -> bool:

@@ -15,7 +15,8 @@ from .bad_workers import SCHEMA
 from .bad_workers import definition as planted
 from .bad_workers.definitions import lay_out
 from .cortex import Definition, scan
-from .runner import Job
+from .judge import Judgement, Outcome
+from .runner import Job, Run
 from .scenarios import (
     BROKEN,
     BROKEN_SCENARIO,
@@ -202,17 +203,23 @@ def test_engine_is_known_by_the_settings_that_it_repeats(tmp_path: Path) -> None
     assert [scenario.name for _, data_type, scenario in cases(both) if data_type == "mail"] == ["unserved"]
 
 
-@pytest.mark.parametrize(("told", "allowed"), [(["Planted"], True), ([], False), (["Other"], False)])
+@pytest.mark.parametrize(
+    ("told", "value", "allowed"),
+    [
+        (["Planted"], "not asked", True),
+        ([], "not asked", False),
+        (["Other"], "not asked", False),
+        (["Planted"], "unknown", False),
+    ],
+)
 def test_engine_may_succeed_when_it_says_what_it_left_out(
-    tmp_path: Path, lab: StubLab, told: list[str], allowed: bool
+    tmp_path: Path, lab: StubLab, told: list[str], value: str, allowed: bool
 ) -> None:
     whole, source = engine(tmp_path / "pack")
     scenario = next(each for each in SCENARIOS if each.name == "tlp-too-high")
-    from .judge import Judgement, Outcome
-    from .runner import Run
-
     full = {"skipped": [{"source": name, "why": "TLP is higher than allowed"} for name in told]}
-    result = Played(scenario, Run("process", None), Judgement(Outcome.SUCCESS, full=full), 0)
+    summary = {"taxonomies": [{"level": "info", "namespace": "All", "predicate": "sources", "value": value}]}
+    result = Played(scenario, Run("process", None), Judgement(Outcome.SUCCESS, full=full, summary=summary), 0)
     assert (complaints(result, whole, lab, [source]) == []) is allowed
 
 

@@ -79,7 +79,7 @@ def test_scenario(tmp_path: Path, lab: OpenLab, definition: Definition, data_typ
     else:
         sources = serving(definition, data_type, DEFINITIONS)
         job = job_for(scenario, definition, data_type, stand, seed_of=sources[0])
-    played = play(scenario, definition, job, stand, tmp_path)
+    played = play(scenario, definition, job, stand, tmp_path, sources=sources)
     problems = complaints(played, definition, stand, sources)
     assert not problems, told(played, problems)
 
@@ -130,7 +130,8 @@ def test_sigterm_in_the_middle(tmp_path: Path, lab: OpenLab, definition: Definit
     """Cortex's time-out is a SIGTERM: the job ends at once and says so, in output.json."""
     stand = lab(STOPPED.misbehave)
     job = job_for(STOPPED, definition, data_type, stand, seed_of=seed_source(definition, data_type))
-    played = play(STOPPED, definition, job, stand, tmp_path, stop_when_asked=True)
+    sources = serving(definition, data_type, DEFINITIONS)
+    played = play(STOPPED, definition, job, stand, tmp_path, stop_when_asked=True, sources=sources)
     assert played.run.timed_out, f"the job ended before a service was asked: {played.verdict}"
     problems = complaints(played, definition, stand, [definition])
     assert not problems, told(played, problems)
