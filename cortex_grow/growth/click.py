@@ -59,6 +59,7 @@ class Growth:
             budget,
             skipped=skipped,
             name=Source(declaration.name, declaration.version, declaration.reference),
+            thresholds=settings.thresholds,
         )
         report = engine.run([seed])
         return with_climb(report)

@@ -14,6 +14,7 @@ from cortex_grow.growth.journal import Journal
 from cortex_grow.model.graph import Graph, unified
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.report import Limit, Node, Partial, Provenance, Report, Skipped, Source
+from cortex_grow.model.verdict import Thresholds
 from cortex_grow.net.errors import BlockedError, QuotaError, SourceError
 from cortex_grow.source.declaration import Declaration
 from cortex_grow.source.run import BarredError, UnsupportedError
@@ -60,6 +61,7 @@ class Engine:
         journal: Journal | None = None,
         listen: Callable[[Progress], None] | None = None,
         name: Source | None = None,
+        thresholds: Thresholds | None = None,
     ) -> None:
         self.sources, self.runner, self.budget = sources, runner, budget
         self.journal, self.listen = journal, listen
@@ -67,6 +69,7 @@ class Engine:
         self.frontier = Frontier()
         self.spent = Spent(budget)
         self.name = name or Source(NAME, "")
+        self.thresholds = thresholds or Thresholds()
         self.skipped = tuple(skipped)
         self.partial: dict[Partial, None] = {}
         self.failed: list[Provenance] = []
@@ -93,7 +96,8 @@ class Engine:
         return self.report(seeds)
 
     def _begin(self, seeds: Sequence[Indicator]) -> None:
-        self.graph.add(Report(source=self.name, seeds=tuple(seeds), nodes={seed.id: Node(seed) for seed in seeds}))
+        nodes = {seed.id: Node(seed) for seed in seeds}
+        self.graph.add(Report(source=self.name, seeds=tuple(seeds), nodes=nodes, thresholds=self.thresholds))
         if self.journal is not None:
             for task, report in self.journal.answers():
                 self.frontier.skip(task)
@@ -151,10 +155,18 @@ class Engine:
             self._flight[self.runner.submit(task, self.spent.left)] = task
 
     def _has_room(self, source: str) -> bool:
-        """No source may hold more than its share of the places while another waits."""
+        """No source may hold more than its share of the places while another waits, nor more calls than it has left."""
+        asking = [task for task in self._flight.values() if task.source == source]
+        bound = self.budget.calls_of(source)
+        if asking and bound is not None:
+            declaration = self.sources[source]
+            under_way = sum(declaration.calls(task.indicator.type) for task in asking)
+            dearest = max(declaration.calls(type) for type in declaration.types)
+            if self.spent.calls.get(source, 0) + under_way + dearest > bound:
+                return False
         waiting = sum(1 for name in self.sources if name not in self.sleeping and self.frontier.waiting(name))
         share = max(1, -(-self.runner.concurrency // max(1, waiting)))
-        return sum(1 for task in self._flight.values() if task.source == source) < share
+        return len(asking) < share
 
     def _done(self, task: Task, future: Future[Report]) -> None:
         try:
@@ -214,6 +226,7 @@ class Engine:
             return
         self.first_error = self.first_error or error
         declaration = self.sources[task.source]
+        self.spent.add(task.source, min(error.attempts, declaration.calls(task.indicator.type)))
         self.partial[Partial(task.source, task.indicator.id, str(error))] = None
         self.failed.append(
             Provenance(task.source, declaration.version, task.indicator.id, "failed", declaration.reference)
@@ -235,8 +248,8 @@ class Engine:
         report = unified(self.graph.report())
         limits = []
         left = len(self.frontier)
-        if left and self.spent.left <= 0:
-            self.spent.reasons[f"{self.budget.seconds:g} seconds were spent"] = None
+        if left and (self.spent.left <= 0 or not self.spent.reasons):
+            self.spent.reasons[f"{self.budget.seconds:g} seconds were too few for all questions"] = None
         for why in self.spent.reasons:
             limits.append(Limit(self.name.name, "growth", len(self.expanded) + left, len(self.expanded), why))
         if self.first_error is not None and not report.provenance and not self.skipped:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,14 @@ class JournalError(RuntimeError):
 
 
 class Journal:
-    """The journal in ``folder``, made where there is none. Used from one thread."""
+    """The journal in ``folder``, made where there is none. Used from one thread.
 
-    def __init__(self, folder: Path) -> None:
+    ``redact`` takes secrets out of a tree of texts; every answer goes through it before it is written.
+    """
+
+    def __init__(self, folder: Path, redact: Callable[[Any], Any] | None = None) -> None:
         self.path = folder / NAME
+        self.redact = redact or (lambda tree: tree)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None)
@@ -71,7 +75,7 @@ class Journal:
 
     def answered(self, task: Task, report: Report, when: float) -> None:
         """Write the answer to a question."""
-        packed = zlib.compress(json.dumps(report.to_dict()).encode(), 1)
+        packed = zlib.compress(json.dumps(self.redact(report.to_dict())).encode(), 1)
         self._db.execute("update job set state='answered', report=?, answered_at=? where id=?", (packed, when, task.id))
 
     def failed(self, task: Task, why: str, when: float) -> None:

@@ -42,7 +42,11 @@ class Question:
 
 @dataclass
 class Job:
-    """The circumstances of a question: what may be asked (TLP, PAP), by when, and with which shared state."""
+    """The circumstances of a question: what may be asked (TLP, PAP), by when, and with which shared state.
+
+    ``patience``: seconds that the rest of a question waits for a free call once a part of it is answered, where that is
+    more than ``quota_wait``. A bulk run waits; a job holds a place that others wait for.
+    """
 
     deadline: Deadline
     state: State
@@ -52,6 +56,7 @@ class Job:
     pap: int = 2
     parameters: Mapping[str, Any] = field(default_factory=dict)
     file: Path | None = None
+    patience: float = 0
 
 
 class Source:

@@ -161,7 +161,9 @@ class Asking:
             if self.settings.given(f"quota_{unit}"):
                 limits[unit] = self.settings.number(f"quota_{unit}", low=0)
         limits = {unit: number for unit, number in limits.items() if number > 0}
-        wait = self.settings.number("quota_wait", 20, low=0)
+        wait: float = self.settings.number("quota_wait", 20, low=0)
+        if self.answer.parts:
+            wait = max(wait, self.job.patience)
         for _ in range(calls):
             left = self.job.state.quota.take(self.credential, limits, wait, self.job.deadline, self.declaration.name)
             self.quota_left = left
