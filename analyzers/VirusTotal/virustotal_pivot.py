@@ -46,7 +46,8 @@ class VirusTotalPivot(Source):
 
         return VirusTotalSession(
             self.key or "",
-            base_url=self.settings.text("url") or "",
+            self.settings.text("url"),
+            source=self.name,
             settings=NetSettings.from_mapping(self.settings.values),
             deadline=self.job.deadline,
             redact=Redactor(self.settings.secrets),
@@ -68,7 +69,7 @@ class VirusTotalPivot(Source):
         names = INLINE[collection].split()
         if self._premium:
             names += INLINE_PREMIUM[collection].split()
-        path = f"/api/v3/{collection}/{{}}"
+        path = f"/{collection}/{{}}"
         yield self.get("object", path, id, params={"relationships": ",".join(names)}, required=True)
         if "object" not in answer:
             return
@@ -78,7 +79,7 @@ class VirusTotalPivot(Source):
             yield self.get("resolutions", f"{path}/resolutions", id, params={"limit": PAGE})
         if self._premium:
             for part, query in objects.searches(seed, answer["object"]):
-                yield self.get(part, "/api/v3/intelligence/search", params={"query": query, "limit": PAGE})
+                yield self.get(part, "/intelligence/search", params={"query": query, "limit": PAGE})
         inline = objects.unwrapped(answer["object"])["relationships"]
         for name in names:
             if name != "resolutions" and (inline[name]["meta"]["cursor"] or inline[name]["links"]["next"]):

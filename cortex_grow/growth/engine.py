@@ -99,8 +99,10 @@ class Engine:
         nodes = {seed.id: Node(seed) for seed in seeds}
         self.graph.add(Report(source=self.name, seeds=tuple(seeds), nodes=nodes, thresholds=self.thresholds))
         if self.journal is not None:
-            for task, report in self.journal.answers():
+            answers = list(self.journal.answers())
+            for task, _ in answers:
                 self.frontier.skip(task)
+            for task, report in answers:
                 self._take_in(task, report)
         for position, seed in enumerate(seeds):
             self._expand(Node(seed), 0, SEED_VALUE - position / (1 + len(seeds)))
@@ -187,7 +189,7 @@ class Engine:
             if key not in self.graph.edges:
                 for end in (edge.source, edge.target):
                     self._degree[end] = self._degree.get(end, 0) + 1
-        self.graph.add(report)
+        self.graph.add(report, seeds=False)
         for entry in report.provenance:
             self.spent.add(task.source, entry.calls)
             if entry.quota_left is not None:

@@ -35,13 +35,13 @@ class Graph:
         self.suppressed: dict[str, Suppressed] = {}
         self.lists: dict[str, dict[object, None]] = {name: {} for name in _LISTED}
 
-    def add(self, report: Report) -> None:
-        """Take in one report."""
+    def add(self, report: Report, seeds: bool = True) -> None:
+        """Take in one report; its seeds are seeds of the whole unless ``seeds`` is false: it is about something grown."""
         if self.source is None:
             self.source, self.thresholds = report.source, report.thresholds
         elif self.source != report.source:
             self.source = Source(MERGED, "")
-        for seed in report.seeds:
+        for seed in report.seeds if seeds else ():
             node = Node(seed)
             self.seeds[seed.id] = self.seeds[seed.id].joined(node) if seed.id in self.seeds else node
         for node_id, node in report.nodes.items():
