@@ -28,6 +28,9 @@ _FREE_TYPES = (
     "actor",
     "rule",
 )
+# Top-level domains that exist in documentation and inside networks only: RFC 6761 and 6762, and ICANN's "internal". No
+# public suffix, but names all the same, and nobody takes them for the names of files.
+SPECIAL_USE = frozenset({"example", "test", "invalid", "localhost", "local", "internal"})
 DIGESTS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 
 # Patterns are compiled on first use (re keeps them): a job needs two or three of them.
@@ -147,7 +150,8 @@ def _name(text: str) -> str:
 
 def _domain(text: str) -> tuple[str, str]:
     name = _name(text)
-    suffix = bundled().public_suffix(name)
+    top = name.rpartition(".")[2]
+    suffix = bundled().public_suffix(name) or (top if top in SPECIAL_USE else "")
     if not suffix:
         raise Unfit("is under no known public suffix")
     labels = name.split(".")

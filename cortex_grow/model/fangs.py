@@ -43,20 +43,19 @@ def _meaning(match: re.Match[str]) -> str:
 
 
 def defang_value(type: str, value: str) -> str:
-    """The canonical ``value`` of an indicator of ``type``, defanged; ``refang`` with the type gives it back."""
-    if type in ("ip", "network"):
-        return value.replace(":", "[:]", 1) if ":" in value else value.replace(".", "[.]")
-    if type in ("domain", "fqdn", "hostname"):
+    """The ``value`` of an indicator of ``type``, defanged; ``refang`` with the type gives it back."""
+    if type in ("ip", "network", "domain", "fqdn", "hostname"):
+        value = value.replace(":", "[:]", 1) if value.count(":") > 1 else value
         return value.replace(".", "[.]")
     if type == "mail":
         local, _, host = value.rpartition("@")
         return f"{_escaped(local, value)}[@]{host.replace('.', '[.]')}"
-    if type != "url" or "://" not in value:
+    if type != "url":
         return value
     scheme, user, host, rest = url_parts(value)
-    host = host.replace(":", "[:]", 1) if host.startswith("[") else host.replace(".", "[.]")
-    scheme = scheme.replace("http", "hxxp", 1) if scheme in ("http", "https") else scheme
-    return f"{scheme}://{_escaped(user, value)}{host}{_escaped(rest, value)}"
+    host = host.replace(":", "[:]", 1) if host.startswith("[") else host
+    scheme = f"hxxp{scheme[4:]}" if scheme.lower() in ("http://", "https://") else scheme
+    return f"{scheme}{_escaped(user, value)}{host.replace('.', '[.]')}{_escaped(rest, value)}"
 
 
 def _escaped(part: str, value: str) -> str:
@@ -67,10 +66,12 @@ def _escaped(part: str, value: str) -> str:
 
 
 def url_parts(url: str) -> tuple[str, str, str, str]:
-    """Scheme, user part with its ``@``, host, and the rest from the port on, of a canonical URL."""
-    scheme, _, after = url.partition("://")
+    """Scheme with its ``://``, user part with its ``@``, host, and the rest from the port on, of a valid URL."""
+    scheme, marks, after = url.partition("://")
+    if not marks or re.search("[/?#]", scheme):
+        scheme, marks, after = "", "", url
     authority = re.split(r"[/?#]", after, maxsplit=1)[0]
     user = authority[: authority.rfind("@") + 1]
     host = authority[len(user) :]
     host = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    return scheme, user, host, after[len(user) + len(host) :]
+    return scheme + marks, user, host, after[len(user) + len(host) :]
