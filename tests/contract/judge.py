@@ -196,23 +196,20 @@ def _store(verdict: Judgement, artifact: dict[str, Any], where: str, output: Pat
     unknown = stored.keys() - KEYS
     if unknown:
         raise JobFails("artifact-key", f"{where}: {', '.join(sorted(unknown))}")
+    given = {key: value for key, value in stored.items() if value is not None and value != []}  # both are accepted
     for key in ("data", "message"):
-        if not isinstance(stored.get(key), str | None):
+        if not isinstance(given.get(key, ""), str):
             raise JobFails("artifact-value", f"{where}: {key} is {stored[key]!r:.80}")
-    tags = stored.get("tags")
-    if not isinstance(tags, list | None) or not all(isinstance(tag, str) for tag in tags or ()):
+    tags = given.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise JobFails("artifact-value", f"{where}: tags is {tags!r:.80}")
-    tlp = stored.get("tlp")
-    if (
-        tlp is not None
-        and tlp != []
-        and (isinstance(tlp, bool) or not isinstance(tlp, int | float) or not 0 <= tlp <= 3)
-    ):
+    tlp = given.get("tlp", 2)
+    if isinstance(tlp, bool) or not isinstance(tlp, int | float) or not 0 <= tlp <= 3:
         raise JobFails("artifact-tlp", f"{where}: tlp is {tlp!r:.80}")
-    for term in (kind, *(tags or ())):
+    for term in (kind, *tags):
         if len(term.encode("utf-8", "surrogatepass")) > MAX_TERM:
             raise JobFails("artifact-term", f"{where}: {term[:40]!r}... is too long to be indexed")
-    if stored.get("data") is None and stored.get("attachment") is None:
+    if "data" not in given and "attachment" not in given:
         verdict.add("artifact-empty", "neither data nor attachment", where)
         verdict.dropped.append((artifact, "artifact-empty"))
         return

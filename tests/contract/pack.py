@@ -105,7 +105,7 @@ def _artifacts(verdict: Judgement, job: Job) -> None:
             verdict.add("artifact-duplicate", f"{count} times", f"{kind} {data:.60}")
     for artifact in artifacts:
         where = f"{artifact['dataType']} {artifact.get('data')!s:.60}"
-        nulls = [key for key, value in artifact.items() if value is None]
+        nulls = [key for key, value in artifact.items() if value is None or (value == [] and key != "tags")]
         if nulls:
             verdict.add("artifact-null", ", ".join(nulls), where)
         if (artifact.get("data") or "").strip().lower() in seeds:

@@ -319,12 +319,15 @@ BROKEN_INPUTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "tlp-beyond": lambda value: {**value, "tlp": 9},
     "pap-object": lambda value: {**value, "pap": {}},
 }
-# the same for one data type
+# the same for what the data is, once a worker
 BROKEN_DATA: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no-data": lambda value: {**value, "data": ...},
     "data-null": lambda value: {**value, "data": None},
     "data-number": lambda value: {**value, "data": 4},
     "data-object": lambda value: {**value, "data": {"ip": "192.0.2.1"}},
+}
+# and for what the data says, for each data type
+BROKEN_VALUE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "data-empty": lambda value: {**value, "data": ""},
     "data-hostile": lambda value: {**value, "data": "\x00../../etc/passwd?\r\nX: y\ud800"},
 }
@@ -335,7 +338,7 @@ BROKEN_FILE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "file-outside": lambda value: {**value, "file": "../input/input.json"},
     "file-number": lambda value: {**value, "file": 1},
 }
-BROKEN = {**BROKEN_INPUTS, **BROKEN_DATA, **BROKEN_FILE}
+BROKEN = {**BROKEN_INPUTS, **BROKEN_DATA, **BROKEN_VALUE, **BROKEN_FILE}
 BROKEN_SCENARIO = Scenario("broken-input", FAILURE, asked=False)
 STOPPED = Scenario(
     "sigterm", FAILURE, misbehave="time-out", says=(r"(?i)sigterm|stopped|terminated|cancelled|interrupted",)
@@ -343,11 +346,14 @@ STOPPED = Scenario(
 
 
 def broken_cases(definitions: Iterable[Definition]) -> list[tuple[Definition, str, str]]:
-    """Every definition with each broken input; what concerns the data itself with each data type."""
+    """Every definition with each broken input; what concerns the value itself with each data type."""
     found: list[tuple[Definition, str, str]] = []
     for definition in definitions:
-        for number, data_type in enumerate(definition.data_types):
-            names = [*(BROKEN_INPUTS if number == 0 else ()), *(BROKEN_FILE if data_type == "file" else BROKEN_DATA)]
+        plain = [data_type for data_type in definition.data_types if data_type != "file"]
+        for data_type in definition.data_types:
+            names = [*(BROKEN_INPUTS if data_type == definition.data_types[0] else ())]
+            names += [*(BROKEN_DATA if data_type in plain[:1] else ())]
+            names += [*(BROKEN_FILE if data_type == "file" else BROKEN_VALUE)]
             if definition.kind == "responder":
                 names = [name for name in names if name not in ("data-object", "data-type-of-responders")]
             found.extend((definition, data_type, name) for name in names)

@@ -18,14 +18,11 @@ from .bad_workers.definitions import DEFINITIONS, BadDefinition, lay_out
 from .bad_workers.outputs import ATTACHED, CASE, OUTPUTS, SCORED, WITH_FILE, file_artifact, many, within
 from .cortex import MISSING, EnableRefused, check_all, deep_merge, enable, scan
 from .judge import Judgement, Outcome, judge
-from .runner import Job, can_mount, make_folder, run_docker, run_kubernetes, run_process, run_stdin
+from .runner import Job, make_folder, needs_mount, run_docker, run_kubernetes, run_process, run_stdin
 from .strict_json import BeyondLimits, InvalidJson, parse
 
 OFFICIAL = ("AbuseIPDB_2_0",)
 ENV = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-needs_mount = pytest.mark.skipif(
-    not can_mount(), reason="a container's /job needs root and no other /job on the machine"
-)
 
 
 def judged(tmp_path: Path, worker: Planted) -> Judgement:

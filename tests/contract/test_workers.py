@@ -12,7 +12,7 @@ import pytest
 
 from .cortex import Definition
 from .judge import Outcome, judge
-from .runner import Job, can_mount, make_folder, run_docker, run_kubernetes, run_stdin
+from .runner import Job, can_mount, make_folder, needs_mount, run_docker, run_kubernetes, run_stdin
 from .scenarios import (
     BROKEN,
     BROKEN_SCENARIO,
@@ -33,8 +33,6 @@ from .scenarios import (
     serving,
 )
 from .tree import DEFINITIONS, source_names
-
-pytest.importorskip("cortex_grow.lab", reason="the lab (cortex_grow.lab) is not there yet")
 
 ENTRY = [sys.executable, "-m", "cortex_grow.worker"]  # of an image that holds every worker
 ANALYZERS = [definition for definition in DEFINITIONS if definition.kind == "analyzer"]
@@ -143,7 +141,11 @@ def check(played: Played, definition: Definition, stand: Lab, sources: list[Defi
 
 
 # an image has no command and no name, and an older Cortex writes the job to standard input
-WAYS = ["stdin", "entry-stdin", *(["docker", "entry-docker", "entry-kubernetes"] if can_mount() else [])]
+WAYS = [
+    "stdin",
+    "entry-stdin",
+    *(pytest.param(way, marks=needs_mount) for way in ("docker", "entry-docker", "entry-kubernetes")),
+]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -156,7 +156,8 @@ OUTPUTS: list[Planted] = [
     breaks("artifact-filename", "colon", file_artifact(filename="a:b"), FAILS, script=WITH_FILE),
     breaks("artifact-term", "tag", artifact(tags=["x" * 32_767]), FAILS),
     breaks("artifact-term", "bytes", artifact(dataType="\u00e9" * 16_384), FAILS),
-    breaks("artifact-empty", "", artifact(data=...), stored=1),
+    breaks("artifact-empty", "missing", artifact(data=...), stored=1),
+    breaks("artifact-empty", "null", artifact(data=None), stored=1),
     # TheHive
     breaks("taxonomies-dropped", "null", lambda value: value["summary"]["taxonomies"].append(None)),
     breaks("taxonomies-dropped", "object", put("summary", "taxonomies", to={})),
@@ -214,6 +215,7 @@ OUTPUTS: list[Planted] = [
     breaks("artifact-null", "message", artifact(message=None)),
     breaks("artifact-null", "tags", artifact(tags=None)),
     breaks("artifact-null", "tlp", artifact(tlp=None)),
+    breaks("artifact-null", "array", artifact(message=[])),
     breaks(
         "artifact-duplicate", "", lambda value: value["artifacts"].append(dict(value["artifacts"][0], message="again"))
     ),
