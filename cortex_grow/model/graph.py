@@ -36,7 +36,7 @@ class Graph:
         self.lists: dict[str, dict[object, None]] = {name: {} for name in _LISTED}
 
     def add(self, report: Report, seeds: bool = True) -> None:
-        """Take in one report; its seeds are seeds of the whole unless ``seeds`` is false: it is about something grown."""
+        """Take in one report; without ``seeds`` it is about something grown, and its seeds are nodes like any other."""
         if self.source is None:
             self.source, self.thresholds = report.source, report.thresholds
         elif self.source != report.source:

@@ -16,6 +16,7 @@ from cortex_grow.model.verdict import Term, Verdict
 
 LEVELS = ("hash", "ip", "domain", "artifact", "tool", "ttp")
 ROWS = 500
+COMMON = frozenset({"filename", "network", "autonomous-system", "organisation", "user-agent"})
 
 
 def height(indicator: Indicator) -> int:
@@ -24,8 +25,12 @@ def height(indicator: Indicator) -> int:
 
 
 def rank(node: Node) -> tuple[int, int, int]:
-    """How much a node is worth to look at: no hub, its score, its height on the pyramid. Higher is better."""
-    return (0 if node.hub else 1, Verdict.of(node.terms).score, height(node.indicator))
+    """How much a node is worth to look at: no hub, its score, its height on the pyramid. Higher is better.
+
+    File names and owners of networks are easily changed or shared, so they come last of all.
+    """
+    tall = 0 if node.indicator.type in COMMON else height(node.indicator)
+    return (0 if node.hub else 1, Verdict.of(node.terms).score, tall)
 
 
 def paths(report: Report) -> dict[str, tuple[str, Edge]]:
