@@ -128,7 +128,7 @@ def dial(
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             connection.close()
-            last = _failed(source, host, what, port, error, share)
+            last = connection_failed(source, host, what, port, error, share)
         except BaseException:
             connection.close()
             raise
@@ -136,10 +136,10 @@ def dial(
             return connection
     if deadline.left() <= 0:
         raise deadline.error(source, f"connecting to {what}", host)
-    raise last or _failed(source, host, what, port, TimeoutError(), timeout)
+    raise last or connection_failed(source, host, what, port, TimeoutError(), timeout)
 
 
-def _failed(source: str, host: str, what: str, port: int, error: OSError, seconds: float) -> SourceError:
+def connection_failed(source: str, host: str, what: str, port: int, error: OSError, seconds: float) -> SourceError:
     if isinstance(error, TimeoutError):
         text = f"no connection to {what} within {seconds:.3g} s"
     elif isinstance(error, ConnectionRefusedError):

@@ -300,9 +300,7 @@ class Session(Exchange):
                 # Another host: no credential, and nothing else that was meant for the first.
                 headers, auth, public_only = {"User-Agent": self.settings.user_agent, "Accept": "*/*"}, None, True
             ask = follow
-        raise NotAnAnswerError(
-            self.source, "it redirects in a circle", host=self.host, status=raw.status, advice=_MOVED
-        )
+        raise NotAnAnswerError(self.source, "it redirects in a circle", host=self.host, status=raw.status, advice=MOVED)
 
     def _follow(self, ask: Ask, raw: Raw) -> Ask | None:
         """The request that a redirect asks for, or None where it is not followed (RFC 9110, 15.4)."""
@@ -333,7 +331,7 @@ class Session(Exchange):
         )
 
 
-_MOVED = "Check `url` in the settings; a proxy or a login page in between may have answered instead"
+MOVED = "Check `url` in the settings; a proxy or a login page in between may have answered instead"
 
 
 def verdict(status: int, page: bool) -> tuple[type[SourceError], str, str]:
@@ -350,9 +348,9 @@ def verdict(status: int, page: bool) -> tuple[type[SourceError], str, str]:
         return UnreachableError, "the service has failed", "Ask again later"
     if 400 <= status < 500:
         if status in (404, 410):
-            return (NotAnAnswerError if page else RefusedError), "there is nothing at this address", _MOVED
+            return (NotAnAnswerError if page else RefusedError), "there is nothing at this address", MOVED
         return RefusedError, "the question was refused", between or "Check the value that was asked for"
-    return NotAnAnswerError, "an unexpected status came back", _MOVED
+    return NotAnAnswerError, "an unexpected status came back", MOVED
 
 
 def retry_time(value: str | None, now: float | None = None) -> float | None:
