@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from cortex_grow.model.indicator import Indicator
+from cortex_grow.net.errors import RefusedError
 from cortex_grow.source.answer import Answer, Json
 from cortex_grow.source.base import Question, Source
 from cortex_grow.source.facts import Fact, Missing
@@ -39,10 +40,9 @@ class VirusTotalPivot(Source):
     @cached_property
     def session(self) -> Any:
         """vt-py's raw client with the pack's proxy, CA, deadline and errors."""
-        from cortex_grow.net.virustotal import VirusTotalSession
-
         from cortex_grow.net.redact import Redactor
         from cortex_grow.net.settings import NetSettings
+        from cortex_grow.net.virustotal import VirusTotalSession
 
         return VirusTotalSession(
             self.key or "",
@@ -84,6 +84,18 @@ class VirusTotalPivot(Source):
         for name in names:
             if name != "resolutions" and (inline[name]["meta"]["cursor"] or inline[name]["links"]["next"]):
                 yield self.get(name, f"{path}/{name}", id, params={"limit": PAGE})
+
+    def check_absent(self, reply: Any) -> None:
+        """VirusTotal's 404 names what it does not know; one without that comes from a wrong address."""
+        error = Json(reply.json())["error"]
+        if error["code"].text != "NotFoundError" or (error["message"].text or "").rstrip(".") == "Resource not found":
+            raise RefusedError(
+                self.name,
+                "there is no such question at this address",
+                host=reply.host,
+                status=reply.status,
+                advice="Correct the setting `url`",
+            )
 
     @property
     def _premium(self) -> bool:

@@ -15,7 +15,7 @@ from cortex_grow.model.graph import Graph, unified
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.report import Limit, Node, Partial, Provenance, Report, Skipped, Source
 from cortex_grow.model.verdict import Thresholds
-from cortex_grow.net.errors import BlockedError, QuotaError, SourceError
+from cortex_grow.net.errors import BlockedError, QuotaError, SourceError, UnreachableError
 from cortex_grow.source.declaration import Declaration
 from cortex_grow.source.run import BarredError, UnsupportedError
 
@@ -78,6 +78,8 @@ class Engine:
         self.expanded: set[str] = set()
         self.asked = self.answered = 0
         self.first_error: SourceError | None = None
+        self.barred: dict[str, None] = {}
+        self.interrupted = False
         self._flight: dict[Future[Report], Task] = {}
         self._degree: dict[str, int] = {}
 
@@ -90,6 +92,7 @@ class Engine:
         try:
             self._loop()
         except KeyboardInterrupt:
+            self.interrupted = True
             self.spent.reasons["stopped by the user"] = None
         finally:
             self._abandon()
@@ -224,6 +227,7 @@ class Engine:
         if self.journal is not None:
             self.journal.failed(task, str(error), time.time())
         if isinstance(error, BarredError):
+            self.barred[str(error)] = None
             self.skipped = tuple(dict.fromkeys((*self.skipped, Skipped(task.source, str(error)))))
             return
         self.first_error = self.first_error or error
@@ -254,8 +258,8 @@ class Engine:
             self.spent.reasons[f"{self.budget.seconds:g} seconds were too few for all questions"] = None
         for why in self.spent.reasons:
             limits.append(Limit(self.name.name, "growth", len(self.expanded) + left, len(self.expanded), why))
-        if self.first_error is not None and not report.provenance and not self.skipped:
-            raise self.first_error
+        if not report.provenance and not self.interrupted:
+            self._nothing()
         return replace(
             report,
             source=self.name,
@@ -264,6 +268,16 @@ class Engine:
             skipped=(*report.skipped, *self.skipped),
             provenance=(*report.provenance, *self.failed),
         )
+
+    def _nothing(self) -> None:
+        """Raise where not one question was answered: a failed question is never a success."""
+        if self.first_error is not None:
+            raise self.first_error
+        if self.partial:
+            what = f"no source answered within {self.budget.seconds:.3g} seconds"
+            raise UnreachableError(self.name.name, what, advice="Give it more time (setting `deadline`)")
+        if self.barred:
+            raise BarredError(self.name.name, "no source may be asked", said="; ".join(self.barred))
 
     def _tell(self) -> None:
         if self.listen is not None:

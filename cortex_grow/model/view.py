@@ -16,6 +16,7 @@ from cortex_grow.model.verdict import Term, Verdict
 
 LEVELS = ("hash", "ip", "domain", "artifact", "tool", "ttp")
 ROWS = 500
+NAMED = frozenset({"family", "technique", "actor"})  # shown in a section of their own
 COMMON = frozenset({"filename", "network", "autonomous-system", "organisation", "user-agent"})
 
 
@@ -138,7 +139,7 @@ def _groups(report: Report, most: int) -> list[dict[str, Any]]:
             far = edge.source
         near = edge.source if far == edge.target else edge.target
         node, origin = report.nodes.get(far), report.nodes.get(near)
-        if node is None or origin is None:
+        if node is None or origin is None or node.indicator.type in NAMED:
             continue
         via = "" if near in seeds else origin.indicator.defanged
         groups.setdefault((relation_name(edge, near), "direct" if near in seeds else "further"), []).append(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cortex_grow.hygiene.assets import Assets
     from cortex_grow.hygiene.index import Index
     from cortex_grow.net.deadline import Deadline
+    from cortex_grow.net.reply import Reply
     from cortex_grow.net.session import Session
     from cortex_grow.net.state import State
 
@@ -80,6 +81,9 @@ class Source:
 
     def check(self, body: Any) -> None:
         """Raise a typed error where a body that came with a good status says that the question failed."""
+
+    def check_absent(self, reply: Reply) -> None:
+        """Raise a typed error where a status that means *not found* came from a wrong address instead."""
 
     def headers(self) -> dict[str, str]:
         """Headers of every call, the credential's among them."""
@@ -145,6 +149,7 @@ class Source:
             self.session.deadline = self.job.deadline
             reply = self.session.request(method, filled, params=params, data=data, absent=tuple(absent))
             if reply.absent:
+                self.check_absent(reply)
                 return None
             body = reply.json()
             self.check(body)

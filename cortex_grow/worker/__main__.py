@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import traceback
 from typing import NoReturn
 
 from cortex_grow.source.registry import UnknownWorkerError, load, named
@@ -27,6 +28,10 @@ def main() -> NoReturn:
         worker = load(named(wanted))
     except (InputError, UnknownWorkerError) as error:
         Output(folder).failure(f"cortex-grow: {error}")
+        sys.exit(1)
+    except Exception as error:  # a worker file that does not load must not leave the job running for ever
+        traceback.print_exc(file=sys.stderr)
+        Output(folder).failure(f"cortex-grow: the worker cannot be loaded: {type(error).__name__}: {error}")
         sys.exit(1)
     if folder is None:  # standard input can be read but once
         sys.stdin = io.TextIOWrapper(io.BytesIO(json.dumps(job.raw).encode()), encoding="utf-8")

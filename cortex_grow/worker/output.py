@@ -26,6 +26,7 @@ class Output:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.redact: Redact = lambda tree: tree
+        self._stdout = sys.stdout.buffer  # cortexutils puts a text-only writer in its place
         self._lock = threading.Lock()
         self._done = False
 
@@ -55,8 +56,8 @@ class Output:
 
     def _write(self, content: bytes) -> None:
         if self.folder is None:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+            self._stdout.write(content)
+            self._stdout.flush()
             return
         place = self.folder / "output"
         place.mkdir(exist_ok=True)

@@ -63,12 +63,14 @@ def execute(worker: type, arguments: list[str]) -> int:
         _work(worker, declaration, job, settings, output, seconds)
         over.set()
         return 0
-    except (InputError, SettingError) as error:
-        output.failure(f"{name}: {error}")
     except SystemExit:
         pass  # cortexutils ends a job so, after it has called error()
     except BaseException as error:
-        output.failure(_told(name, error))
+        try:
+            message = _told(name, error)
+        except Exception:  # whatever is wrong with the error, the job must end
+            message = f"{name} failed: {type(error).__name__}"
+        output.failure(message)
     return 1
 
 
@@ -78,7 +80,7 @@ def _told(name: str, error: BaseException) -> str:
 
     if isinstance(error, SourceError):
         return str(error)
-    if isinstance(error, InvalidIndicator):
+    if isinstance(error, (InvalidIndicator, InputError, SettingError)):
         return f"{name}: {error}"
     import traceback
 

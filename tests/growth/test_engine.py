@@ -200,8 +200,16 @@ def test_time_is_a_bound() -> None:
 
     runner = Slow(star)
     engine = Engine({"A": declared("A")}, runner, Budget(depth=1, seconds=0.3))
-    result = engine.run([SEED])
-    assert [part.why for part in result.partial] == ["not answered when the run ended"]
+    with pytest.raises(UnreachableError, match="no source answered within"):
+        engine.run([SEED])
+
+
+def test_sources_that_are_all_barred_are_an_error() -> None:
+    def answer(task: Task) -> Report:
+        raise BarredError(task.source, "TLP is higher than allowed")
+
+    with pytest.raises(BarredError, match="TLP is higher than allowed"):
+        grown(answer, Budget(depth=1), "A", "B")
 
 
 def test_a_run_goes_on_from_its_journal(tmp_path: Path) -> None:

@@ -127,4 +127,6 @@ def test_a_template_shows_what_its_worker_reports(
 ) -> None:
     output = output_of(declaration, lab, tmp_path)
     assert output["success"], output
-    render(pack.templates() / declaration.id, output, summary=True).check()
+    place = pack.templates() / declaration.id
+    render(place, output, definition=declaration.path).check()
+    render(place, output, summary=True).check()

@@ -1,0 +1,1 @@
+"""What DNS answers mean: addresses and aliases, mail and its senders, autonomous systems, block lists."""
