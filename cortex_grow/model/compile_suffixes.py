@@ -22,7 +22,7 @@ HEADER = """\
 # licence: the list is under the Mozilla Public License, v. 2.0 (https://mozilla.org/MPL/2.0/)
 # made-by: python -m cortex_grow.model.compile_suffixes
 # line: name, then marks where it is more than a plain rule of the ICANN section (order: bytes of the name)
-# marks: i rule, w wildcard (any label below), x exception; P W X the same in the private section
+# marks: i rule, w wildcard (any label below), x exception; P W X the same in the private section; t no rule of its own
 # depth: {depth}
 """
 
@@ -60,6 +60,9 @@ def compiled(text: str) -> str:
     for name, mark in rules(text):
         marks.setdefault(name, set()).add(mark)
         depth = max(depth, name.count(".") + 1 + (mark in "wW"))
+    for name in list(marks):
+        # Rules without a rule for the top-level domain itself (co.za, *.ck): it exists all the same.
+        marks.setdefault(name.rpartition(".")[2], {"t"})
     lines = [name if found == {"i"} else f"{name} {''.join(sorted(found))}" for name, found in sorted(marks.items())]
 
     def stated(what: str) -> str:

@@ -72,25 +72,31 @@ _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201c\u201d*~"
 _TRAILING = ".,;:!?\u2026" + _QUOTES
 _LEADING = "<" + _QUOTES
 
-_LABEL = r"([A-Za-z][A-Za-z0-9 _-]{1,24}) ?: ?(?!//)(\S.*)"
-_MAILBOX = r"[^<>]{0,256}<([^<>\s]{3,400})>"
-_REGISTRY = (
+_LABEL = re.compile(r"([A-Za-z][A-Za-z0-9 _-]{1,24}) ?: ?(?!//)(\S.*)")
+_MAILBOX = re.compile(r"[^<>]{0,256}<([^<>\s]{3,400})>")
+_REGISTRY = re.compile(
     r"(?i)(?:Computer\\)?<?(?:HKLM|HKCU|HKCR|HKU|HKCC|HKPD|HKEY_[A-Z_]{3,24})>?:?\\|\\REGISTRY\\(?:MACHINE|USER)\\"
 )
-_USER_AGENT = r"""(?ix)
+_USER_AGENT = re.compile(r"""(?ix)
     (?: Mozilla | Opera | curl | Wget | python-requests | Python-urllib | Python | Go-http-client | Java | okhttp
     | Dalvik | PostmanRuntime | libwww-perl | lwp-[a-z]+ | Apache-HttpClient | Microsoft[ -][A-Za-z-]{2,30} | WinHTTP
     | axios | node-fetch | aiohttp | HTTPie | Nutch | sqlmap | masscan | zgrab | nuclei | Googlebot | bingbot
     | Baiduspider | Faraday | GuzzleHttp | Ruby | PycURL | fasthttp | reqwest | aria2 | WindowsPowerShell
     | NSIS[A-Za-z_]{0,20}
     ) /[0-9v].*
-"""
-_WINDOWS_PATH = r"(?:[A-Za-z]:|%[A-Za-z0-9_()]{3,30}%|\\\\[^\\]{1,64})\\.+"
-_UNIX_PATH = r"/(?:bin|boot|data|dev|etc|home|lib|mnt|opt|private|proc|root|run|sbin|srv|tmp|usr|var)/\S+"
-_FILE = r"[^\\/:*?\"<>|]{1,200}\.([A-Za-z0-9-]{1,20})"
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,31}://"
-_NUMBERS = r"[0-9]+(?:\.[0-9]+){3,}"
-_FINGERPRINT = r"(?:[0-9A-Fa-f]{2}:){15,}[0-9A-Fa-f]{2}"
+""")
+_WINDOWS_PATH = re.compile(r"(?:[A-Za-z]:|%[A-Za-z0-9_()]{3,30}%|\\\\[^\\]{1,64})\\.+")
+_UNIX_PATH = re.compile(r"/(?:bin|boot|data|dev|etc|home|lib|mnt|opt|private|proc|root|run|sbin|srv|tmp|usr|var)/\S+")
+_FILE = re.compile(r"[^\\/:*?\"<>|]{1,240}")
+_PATH = re.compile("[/?#]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://")
+_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){3,}")
+_FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{2}:){15,}[0-9A-Fa-f]{2}")
+_WITH_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]{2,60}\]|[0-9.]{7,64}):([0-9]{1,5})|\[([0-9A-Fa-f:.%]{2,60})\]")
+_ONE_FORM = re.compile(
+    r"""(?ix) (?P<hash> [0-9a-f]{24,} | T1[0-9a-f]{70} ) | (?P<cve> CVE-[0-9]{4}-[0-9]+ )
+    | (?P<technique> T[0-9]{4} (?: \.[0-9]{3} )? ) | (?P<autonomous_system> ASN?[ ]?[0-9]+ )"""
+)
 
 
 class Found(NamedTuple):
@@ -207,7 +213,7 @@ def labelled(name: str, value: str) -> Indicator | None:
 
 def whole(bare: str) -> Indicator | None:
     """The kinds that may hold blanks and punctuation: labelled, registry keys, user agents, paths, mailboxes."""
-    match = re.fullmatch(_LABEL, bare)
+    match = _LABEL.fullmatch(bare)
     if match:
         name = named(match[1])
         found = labelled(name, match[2])
@@ -215,18 +221,18 @@ def whole(bare: str) -> Indicator | None:
             return found
         if name in SELF_EVIDENT:
             return _mailbox(match[2]) or single(unwrapped(match[2]))
-    if re.match(_REGISTRY, bare):
+    if _REGISTRY.match(bare):
         return Indicator.parse("registry", bare)
-    if re.fullmatch(_USER_AGENT, bare):
+    if _USER_AGENT.fullmatch(bare):
         return Indicator.parse("user-agent", bare)
-    if re.fullmatch(_WINDOWS_PATH, bare) or re.fullmatch(_UNIX_PATH, bare):
+    if _WINDOWS_PATH.fullmatch(bare) or _UNIX_PATH.fullmatch(bare):
         return Indicator.parse("filename", bare)
     return _mailbox(bare)
 
 
 def _mailbox(text: str) -> Indicator | None:
     """The mail in ``John <a@b.com>``."""
-    match = re.fullmatch(_MAILBOX, text)
+    match = _MAILBOX.fullmatch(text)
     return single(match[1]) if match and "@" in refang(match[1]) else None
 
 
@@ -234,23 +240,16 @@ def single(text: str) -> Indicator:
     """The kinds that are one word, and names of files. Raises :class:`InvalidIndicator`."""
     text = trimmed(text)
     plain = refang(text)
-    if re.match(_SCHEME, plain):
+    if _SCHEME.match(plain):
         return _either("url", text, plain)
     path = re.search(r"[/?#\s]", plain)
     if "@" in (plain[: path.start()] if path else plain):
         return _either("mail", text, plain)
-    upper = plain.upper()
-    if re.fullmatch(r"[0-9A-F]{24,}", upper):
-        return _hash(plain)
-    if re.fullmatch(r"T1[0-9A-F]{70}", upper):
-        return Indicator.parse("hash", plain)
-    if re.fullmatch(r"CVE-[0-9]{4}-[0-9]+", upper):
-        return Indicator.parse("cve", plain)
-    if re.fullmatch(r"T[0-9]{4}(?:\.[0-9]{3})?", upper):
-        return Indicator.parse("technique", plain)
-    if re.fullmatch(r"ASN? ?[0-9]+", upper):
-        return Indicator.parse("autonomous-system", plain)
-    if re.fullmatch(_FINGERPRINT, plain):
+    match = _ONE_FORM.fullmatch(plain)
+    if match:
+        type = match.lastgroup or ""
+        return _hash(plain) if type == "hash" else Indicator.parse(type.replace("_", "-"), plain)
+    if _FINGERPRINT.fullmatch(plain):
         raise InvalidIndicator(text, "is a fingerprint of something: label it (certificate:…)")
     return _address(text, plain) or _name(text, plain)
 
@@ -278,12 +277,14 @@ def _hash(text: str) -> Indicator:
 
 def _address(text: str, plain: str) -> Indicator | None:
     """An address with or without a port, a network, or ssdeep, which has colons too."""
-    port = re.fullmatch(r"(\[[0-9A-Fa-f:.%]{2,60}\]|[0-9.]{7,64}):([0-9]{1,5})|\[([0-9A-Fa-f:.%]{2,60})\]", plain)
-    if port and (port[3] or re.fullmatch(_NUMBERS, port[1]) or port[1][0] == "["):
+    if ":" not in plain and not plain[:1].isdigit():
+        return None
+    port = _WITH_PORT.fullmatch(plain)
+    if port and (port[3] or _NUMBERS.fullmatch(port[1]) or port[1][0] == "["):
         if port[2] and int(port[2]) > 65535:
             raise InvalidIndicator(text, "has a port that is no number from 1 to 65535")
         plain = (port[3] or port[1]).strip("[]")
-    if re.fullmatch(r"[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}", plain) and (":" in plain or re.match(_NUMBERS, plain)):
+    if re.fullmatch(r"[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}", plain) and (":" in plain or _NUMBERS.match(plain)):
         network = Indicator.parse("network", plain)
         address, _, length = network.value.partition("/")
         if length == "0":
@@ -293,7 +294,7 @@ def _address(text: str, plain: str) -> Indicator | None:
     if ssdeep and not (ssdeep[1].isdigit() and ssdeep[2].isdigit()):  # 12:30:45 is a time of day
         return Indicator.parse("hash", plain)
     colons = plain.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]{2,45}(?:%\S{1,40})?", plain)
-    if not colons and not re.fullmatch(_NUMBERS, plain):
+    if not colons and not _NUMBERS.fullmatch(plain):
         return None
     found = Indicator.parse("ip", plain)
     if found.value in ("0.0.0.0", "::"):
@@ -303,14 +304,15 @@ def _address(text: str, plain: str) -> Indicator | None:
 
 def _name(text: str, plain: str) -> Indicator:
     """A domain, what is under it, a URL without its scheme, or the name of a file."""
-    host = re.split("[/?#]", plain, maxsplit=1)[0]
+    host = _PATH.split(plain, maxsplit=1)[0]
     path = plain[len(host) :]
-    port = re.fullmatch(r"(.+):([0-9]{1,5})", host)
-    name = (port[1] if port else host).removeprefix("*").removeprefix(".")
-    file = re.fullmatch(_FILE, text)
-    extension = file[1].lower() if file else ""
-    bare_name = text == plain == name
-    if extension in FILE_TLDS and bare_name and text.count(".") == 1:
+    before, colon, port = host.rpartition(":")
+    name = before if colon and port.isdigit() and len(port) < 6 else host
+    name = name.removeprefix("*").removeprefix(".")
+    extension = text.rpartition(".")[2].lower()
+    if extension not in EXTENSIONS or not _FILE.fullmatch(text):
+        extension = ""
+    if extension in FILE_TLDS and text == plain == name and text.count(".") == 1:
         return Indicator.parse("filename", text)
     try:
         if "." not in name.strip("."):

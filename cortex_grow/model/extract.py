@@ -25,6 +25,7 @@ from cortex_grow.model.fangs import refang
 from cortex_grow.model.indicator import Indicator, InvalidIndicator
 
 MOST_SKIPPED = 10_000
+MOST_WORDS = 50_000  # remembered, so as not to read the same again
 SAMPLE = 40  # lines looked at to find out what shape this is
 
 # Types whose values have one form, but the form of a file hash: a label, a column or a row that says so decides.
@@ -57,6 +58,7 @@ _SPACED_DOT = re.compile(r"(?i) ?([\[({](?:dot|\.)[\])}]) ?")
 _SPACED_AT = re.compile(r"(?i) ([\[({](?:at|@)[\])}]) (?=[a-z0-9-]{1,63} ?[\[({](?:dot|\.)[\])}])")
 _COMMAS = re.compile(r"[,;|]+")
 _BETWEEN_URLS = re.compile(r"\||(?<![,;])[,;]++(?=[A-Za-z][A-Za-z0-9+.-]{0,15}(?:\[?:\]?//|\[://\]))")
+_GLUED = re.compile(r"[,;|:(){}\[\]=@/\s`\"<>]")
 _BRACKETS = re.compile(r"[(){}\[\]=]+")
 _URL_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{0,31}://")
 _SPAN = re.compile(r"`([^`]{4,1000})`|\"([^\"]{4,1000})\"")
@@ -83,6 +85,7 @@ class Extraction(Iterator[Found]):
         self.skipped_count = 0
         self._seen: set[tuple[str, str]] = set()
         self._seen_skipped: set[str] = set()
+        self._words: set[str] = set()
         self._line = 0
         self._delimiter: str | None = None
         self._comments = False
@@ -114,6 +117,15 @@ class Extraction(Iterator[Found]):
                 self._seen_skipped.add(text)
                 self.skipped.append(Skipped(text, reason, self._line))
 
+    def _known(self, text: str) -> bool:
+        """Whether ``text`` was read before, so that all that is in it is known; remembers it."""
+        if text in self._words:
+            return True
+        if len(self._words) >= MOST_WORDS:
+            self._words.clear()
+        self._words.add(text)
+        return False
+
     def _of_line(self, line: str) -> Iterator[Item]:
         if not line:
             return
@@ -133,7 +145,8 @@ class Extraction(Iterator[Found]):
             columns = self._columns if len(self._columns) == len(cells) else [""] * len(cells)
             row = _row_type(cells)
             for name, cell in zip(columns, cells, strict=True):
-                yield from self._of_cell(cell, name, row)
+                if cell:
+                    yield from self._of_cell(cell, name, row)
         else:
             yield from self._of_cell(_BULLET.sub("", line))
 
@@ -152,6 +165,8 @@ class Extraction(Iterator[Found]):
 
     def _of_cell(self, cell: str, name: str = "", row: str = "") -> Iterator[Item]:
         """A line, or a cell with the ``name`` of its column, in a ``row`` that says of which type it is."""
+        if len(cell) < 300 and self._known(f"{name} {row} {cell}"):
+            return
         text = unwrapped(cell.strip())
         if name in REFERENCES or text.lower() in NOTHING:
             return
@@ -178,6 +193,10 @@ class Extraction(Iterator[Found]):
             if found:
                 yield text, found
                 return
+        if reason and not _GLUED.search(text):
+            if _looks(text):
+                self._skip(text, reason)
+            return
         nothing = True
         for item in self._of_prose(text):
             nothing = False
@@ -204,6 +223,8 @@ class Extraction(Iterator[Found]):
                 continue
             if "\\/" in word:
                 word = word.replace("\\/", "/")  # as JSON may write a slash
+            if left <= 0 and self._known(word):
+                continue
             for piece in (_BETWEEN_URLS if "//" in word else _COMMAS).split(word):
                 if left > 0 and (found := _parsed(label, trimmed(piece))):
                     left = 0

@@ -34,6 +34,8 @@ def refang(text: str, type: str | None = None) -> str:
     """
     if type is not None and type not in REFANGABLE:
         return text
+    if not ("[" in text or "(" in text or "{" in text or "://" in text):
+        return text
     return re.sub(FANGS, _meaning, text)
 
 

@@ -4,16 +4,17 @@ Rules as published at https://publicsuffix.org/list/ (algorithm: https://github.
 one departure: a name under no listed top-level domain has no suffix at all, where the published algorithm would take
 its last label. That is what tells ``setup.exe`` from a domain.
 
-The list is one sorted text file, read as bytes and searched in place: nothing is parsed at start. It is made by
-``python -m cortex_grow.model.compile_suffixes``.
+The list is one sorted text file, read as bytes and searched in place: a job, which asks for a few names, parses
+nothing; who asks for many gets a table. The file is made by ``python -m cortex_grow.model.compile_suffixes``.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from functools import cache, lru_cache
+from functools import cache
 
+MANY = 200  # searches in place (some 5 us each) that cost as much as making the table
 # A plain path: pathlib would cost a job 3 ms (it imports urllib).
 BUNDLED = os.path.join(os.path.dirname(__file__), "data", "public_suffixes.txt")
 
@@ -82,13 +83,21 @@ class Suffixes:
             self.header[key] = value
             self._start = end + 1
         self._depth = int(self.header.get("depth", "127"))
-        # The same few endings come again and again; the bound keeps hostile names from filling the memory.
-        self.rule = lru_cache(maxsize=1024)(self._rule)
+        self._searches = 0
+        self._table: dict[str, str] | None = None
 
-    def _rule(self, name: str) -> str:
+    def rule(self, name: str) -> str:
         """The marks of ``name`` in the list (see the file's header), or an empty string."""
-        data, key = self._data, name.encode("ascii")
-        low, high = self._start, len(data)
+        if self._table is not None:
+            return self._table.get(name, "")
+        self._searches += 1
+        if self._searches > MANY:
+            rows = (line.partition(" ") for line in self._data[self._start :].decode("ascii").splitlines())
+            self._table = {key: marks or "i" for key, _, marks in rows}
+        return self._search(name.encode("ascii"))
+
+    def _search(self, key: bytes) -> str:
+        data, low, high = self._data, self._start, len(self._data)
         while low < high:
             middle = (low + high) // 2
             start = max(data.rfind(b"\n", low, middle) + 1, low)
@@ -136,11 +145,11 @@ class Suffixes:
                 if not marks:
                     return 0
                 best = 1
-            if any(mark in exceptions for mark in marks):
+            if marks and any(mark in exceptions for mark in marks):
                 return length - 1
-            if below_wildcard or any(mark in rules for mark in marks):
+            if below_wildcard or (marks and any(mark in rules for mark in marks)):
                 best = length
-            below_wildcard = any(mark in wildcards for mark in marks)
+            below_wildcard = bool(marks) and any(mark in wildcards for mark in marks)
         return best
 
 
