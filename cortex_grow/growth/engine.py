@@ -77,7 +77,7 @@ class Engine:
         self.quota_left: dict[str, int] = {}
         self.expanded: set[str] = set()
         self.asked = self.answered = 0
-        self.first_error: SourceError | None = None
+        self.errors: dict[str, SourceError] = {}
         self.barred: dict[str, None] = {}
         self.interrupted = False
         self._flight: dict[Future[Report], Task] = {}
@@ -86,7 +86,7 @@ class Engine:
     def run(self, seeds: Sequence[Indicator]) -> Report:
         """Grow ``seeds``; the report holds what there is when the run ends, also after an interrupt.
 
-        Raises the first :class:`~cortex_grow.net.errors.SourceError` where every question failed.
+        Raises a :class:`~cortex_grow.net.errors.SourceError` where every question failed.
         """
         self._begin(seeds)
         try:
@@ -230,7 +230,7 @@ class Engine:
             self.barred[str(error)] = None
             self.skipped = tuple(dict.fromkeys((*self.skipped, Skipped(task.source, str(error)))))
             return
-        self.first_error = self.first_error or error
+        self.errors.setdefault(task.source, error)
         declaration = self.sources[task.source]
         self.spent.add(task.source, min(error.attempts, declaration.calls(task.indicator.type)))
         self.partial[Partial(task.source, task.indicator.id, str(error))] = None
@@ -271,8 +271,10 @@ class Engine:
 
     def _nothing(self) -> None:
         """Raise where not one question was answered: a failed question is never a success."""
-        if self.first_error is not None:
-            raise self.first_error
+        if len(self.errors) == 1:
+            raise next(iter(self.errors.values()))
+        if self.errors:
+            raise SourceError(self.name.name, "every source failed", said=" ".join(map(str, self.errors.values())))
         if self.partial:
             what = f"no source answered within {self.budget.seconds:.3g} seconds"
             raise UnreachableError(self.name.name, what, advice="Give it more time (setting `deadline`)")
