@@ -150,8 +150,8 @@ def _name(text: str) -> str:
 
 def _domain(text: str) -> tuple[str, str]:
     name = _name(text)
-    top = name.rpartition(".")[2]
-    suffix = bundled().public_suffix(name) or (top if top in SPECIAL_USE else "")
+    below, _, top = name.rpartition(".")
+    suffix = bundled().public_suffix(name) or (top if below and top in SPECIAL_USE else "")
     if not suffix:
         raise Unfit("is under no known public suffix")
     labels = name.split(".")
