@@ -82,6 +82,10 @@ class Source:
     def check(self, body: Any) -> None:
         """Raise a typed error where a body that came with a good status says that the question failed."""
 
+    def absent(self, body: Any) -> bool:
+        """Whether a body that came with a good status says that the service does not know what was asked for."""
+        return False
+
     def check_absent(self, reply: Reply) -> None:
         """Raise a typed error where a status that means *not found* came from a wrong address instead."""
 
@@ -139,19 +143,30 @@ class Source:
         data: Mapping[str, Any] | None = None,
         required: bool = False,
         absent: Iterable[int] = (404,),
+        html_absent: bool = False,
+        parse: Callable[[Reply], Any] | None = None,
     ) -> Question:
-        """A question by HTTP whose answer is JSON; the statuses in ``absent`` mean *not found*."""
+        """A question by HTTP; the statuses in ``absent`` mean *not found*, with ``html_absent`` also as a page.
+
+        The answer is JSON, or what ``parse`` makes of a reply: a body that is JSON, or a typed error.
+        """
         filled = path.format(*(quote(value, safe="") for value in values))
         sent = {**(params or {}), **(data or {})}
         text = f"{method} {filled}" + (f"?{urlencode(sorted(sent.items()), doseq=True)}" if sent else "")
 
         def fetch() -> Any:
             self.session.deadline = self.job.deadline
-            reply = self.session.request(method, filled, params=params, data=data, absent=tuple(absent))
+            reply = self.session.request(
+                method, filled, params=params, data=data, absent=tuple(absent), html_absent=html_absent
+            )
             if reply.absent:
                 self.check_absent(reply)
                 return None
+            if parse is not None:
+                return parse(reply)
             body = reply.json()
+            if self.absent(body):
+                return None
             self.check(body)
             return body
 
