@@ -23,19 +23,21 @@ ROUNDS = 15
 YARDSTICKS = {
     "VirusTotal_Pivot": "import cortexutils.analyzer, vt",
     "DNS_Resolve": "import cortexutils.analyzer, dns.resolver",
+    "Grow": "import cortexutils.analyzer, requests, vt, dns.resolver",
 }
 USUAL = "import cortexutils.analyzer, requests"
 
 
 def job(folder: Path, lab: Lab, declaration: Declaration) -> Path:
     """A job folder for this worker about something that the lab knows."""
-    type_ = next(name for name in declaration.data_types if name != "file")
+    served = declaration.name if declaration.grow.get("yields") else "VirusTotal_Pivot"  # Grow asks them all
+    type_ = next(name for name in registry.named(served).data_types if name != "file")
     config = {**lab.config_for(declaration.name), "state_dir": str(folder / "state"), "cache": False, "max_pap": 2}
     config |= {"quota_minute": 0, "quota_day": 0, "quota_month": 0, "max_tlp": 2}
     place = folder / declaration.name
     (place / "input").mkdir(parents=True)
     (place / "output").mkdir()
-    seed = lab.seeds_for(declaration.name, type_)
+    seed = lab.seeds_for(served, type_)
     text = json.dumps({"dataType": type_, "data": seed, "tlp": 1, "pap": 1, "config": config})
     (place / "input" / "input.json").write_text(text, encoding="utf-8")
     return place

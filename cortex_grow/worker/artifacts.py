@@ -42,12 +42,13 @@ def artifacts(report: Report, tlp: int, settings: Settings) -> tuple[list[dict[s
     reached = paths(report)
     seeds = {seed.observable() for seed in report.seeds}
     made: dict[tuple[str, str], dict[str, Any]] = {}
-    imports = 0
+    imports = unfit = 0
     for node in candidates:
         data_type, data = node.indicator.observable()
-        if data_type not in THEHIVE_TYPES or len(data) > LONGEST_DATA or (data_type, data) in seeds:
+        if (data_type, data) in seeds or (data_type, data) in made:
             continue
-        if (data_type, data) in made:
+        if data_type not in THEHIVE_TYPES or len(data) > LONGEST_DATA:
+            unfit += 1
             continue
         if len(made) >= most:
             break
@@ -61,10 +62,15 @@ def artifacts(report: Report, tlp: int, settings: Settings) -> tuple[list[dict[s
             "tags": tags,
             "tlp": min(tlp, 3),
         }
-    if len(made) < len(candidates):
+    limits = []
+    if len(made) == most < len(candidates) - unfit:
         why = f"at most {most} artifacts, best first (max_artifacts)"
-        cut = Limit(report.source.name, "artifacts", len(candidates), len(made), why)
-        report = replace(report, limits=union((*report.limits, cut)))
+        limits.append(Limit(report.source.name, "artifacts", len(candidates), len(made), why))
+    if unfit:
+        why = f"TheHive takes no observable of more than {LONGEST_DATA} characters, nor of this type"
+        limits.append(Limit(report.source.name, "artifacts that do not fit", unfit, 0, why))
+    if limits:
+        report = replace(report, limits=union((*report.limits, *limits)))
     return list(made.values()), report
 
 

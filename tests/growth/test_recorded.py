@@ -1,7 +1,7 @@
 """``grow`` on the real indicators behind the recorded answers, against the lab that replays them.
 
-The whole road is used: questions built by the sources, asked over sockets, answered as the services would, read, judged,
-merged. What comes out must hold every relation that the hand-written expectations demand of the answers that were asked.
+The whole road is used: questions built by the sources, asked over sockets, answered as the services would, read,
+judged, merged. What comes out must hold every relation that the hand-written expectations demand of the answers asked.
 """
 
 from __future__ import annotations
