@@ -69,7 +69,7 @@ _PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "[": "]", "{": "}", 
 _PAIRS |= {"\u201c": "\u201d", "\u2018": "\u2019"}
 _CLOSERS = {")": "(", "]": "[", "}": "{", ">": "<"}
 _QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201c\u201d*~"
-_TRAILING = ".,;:!?\u2026" + _QUOTES
+_TRAILING = ".,;!?\u2026" + _QUOTES
 _LEADING = "<" + _QUOTES
 
 _LABEL = re.compile(r"([A-Za-z][A-Za-z0-9 _-]{1,24}) ?: ?(?!//)(\S.*)")
@@ -175,16 +175,22 @@ def unwrapped(text: str) -> str:
 
 def trimmed(text: str) -> str:
     """Without the punctuation that a sentence puts around a word; a closing bracket goes when none was opened."""
-    text = text.lstrip(_LEADING).rstrip(_TRAILING)
+    text = _ended(text.lstrip(_LEADING))
     for _ in range(8):
         opener = _CLOSERS.get(text[-1:])
         if opener is not None and text.count(text[-1]) > text.count(opener):
-            text = text[:-1].rstrip(_TRAILING)
+            text = _ended(text[:-1])
         elif text[:1] in ("(", "[", "{") and text.count(text[0]) > text.count(_PAIRS[text[0]]):
             text = text[1:].lstrip(_LEADING)
         else:
             break
     return text
+
+
+def _ended(text: str) -> str:
+    text = text.rstrip(_TRAILING)
+    # A colon ends a clause, two end an address.
+    return text[:-1].rstrip(_TRAILING) if text.endswith(":") and not text.endswith("::") else text
 
 
 def named(name: str) -> str:
