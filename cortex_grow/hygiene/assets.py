@@ -17,14 +17,15 @@ This module opens files but no connections: the caller passes a function that fe
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from cortex_grow.hygiene import internal
 from cortex_grow.hygiene.errors import AssetsError
 from cortex_grow.hygiene.kinds import TYPES, fold, host_of, ipv4, ipv6
 
+TYPE_CHECKING = False  # as in typing, which a job can spare (7 ms); type checkers know the name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from cortex_grow.model.indicator import Indicator
 
@@ -187,9 +188,9 @@ class Assets:
     """The operator's lists. ``problems`` names the lines that could not be used."""
 
     def __init__(self, own: Entries | None = None, allow: Entries | None = None, deny: Entries | None = None) -> None:
-        self.mine = own or Entries("own_assets")
-        self.allow = allow or Entries("allow_list")
-        self.deny = deny or Entries("deny_list")
+        self.mine = Entries("own_assets") if own is None else own
+        self.allow = Entries("allow_list") if allow is None else allow
+        self.deny = Entries("deny_list") if deny is None else deny
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], fetch: Fetch | None = None) -> Assets:

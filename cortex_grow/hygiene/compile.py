@@ -208,7 +208,9 @@ class Compiler:
             try:
                 for letter in letters:
                     flags |= _FLAGS[letter]
-                re.compile(body, flags)
+                if runs_wild(re.compile(body, flags)):
+                    self.warn(f"{listing.slug}: {written!r} can take for ever, so it is left out")
+                    continue
             except (KeyError, re.error) as error:
                 self.warn(f"{listing.slug}: {written!r} is no pattern that Python reads ({error}), so it is left out")
                 continue
@@ -303,6 +305,28 @@ class Compiler:
             "GRAMSETS": bytes(sets),
             "GRAMTEXT": bytes(text),
         }
+
+
+def runs_wild(pattern: re.Pattern[str]) -> bool:
+    """Whether a pattern can take more than about n³ steps: a repetition of a repetition, or many without bound."""
+    from re import _constants, _parser  # type: ignore[attr-defined]  # the parser of re itself, at build time only
+
+    unbounded = 0
+
+    def nested(parsed: Any, inside: bool) -> bool:
+        nonlocal unbounded
+        if isinstance(parsed, _parser.SubPattern):
+            return any(nested(item, inside) for item in parsed)
+        if not isinstance(parsed, (tuple, list)):
+            return False
+        if parsed and parsed[0] in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
+            least, most, repeated = parsed[1]
+            free = most is _constants.MAXREPEAT or most - least > 64
+            unbounded += free
+            return (inside and free) or nested(repeated, inside or most > 1)
+        return any(nested(item, inside) for item in parsed)
+
+    return nested(_parser.parse(pattern.pattern, pattern.flags), False) or unbounded > 3
 
 
 def _little(numbers: array[int]) -> bytes:

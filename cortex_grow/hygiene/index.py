@@ -11,12 +11,12 @@ import os
 import sys
 import zlib
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING
 
 from cortex_grow.hygiene import layout
 from cortex_grow.hygiene.errors import IndexFileError
 from cortex_grow.hygiene.kinds import TYPES, fits, fold, host_of, ipv4, ipv6, network_of
 
+TYPE_CHECKING = False  # as in typing, which a job can spare (7 ms); type checkers know the name
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterator

@@ -47,7 +47,8 @@ def fold(value: str) -> str:
 
 def host_of(url: str) -> str:
     """The host of a URL without user, port and brackets, lower case; empty where there is none (RFC 3986, 3.2)."""
-    rest = url.partition("://")[2] or url
+    before, mark, after = url.partition("://")
+    rest = after if mark else before
     for end in "/?#\\":
         rest = rest.partition(end)[0]
     rest = rest.rpartition("@")[2]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cortex_grow.hygiene.index import Match
 
+TYPE_CHECKING = False  # as in index.py
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
