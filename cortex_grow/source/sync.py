@@ -1,8 +1,8 @@
 """Write what every definition must repeat because Cortex and TheHive read nothing else, from one place.
 
 ``python -m cortex_grow.source.sync`` writes the common configuration items and ``config.worker`` into each analyzer's
-declaration, the items of Grow out of those of the sources, and the report templates of each definition out of one
-layout; ``--check`` only says what is out of step.
+declaration, the items of Grow out of those of the sources, the report templates of each definition out of one layout,
+and the page of sources; ``--check`` only says what is out of step.
 """
 
 from __future__ import annotations
@@ -103,10 +103,57 @@ def sync_templates(definitions: Path, folder: Path, check: bool = False) -> list
     return changed
 
 
+def sources_page(definitions: Path) -> str:
+    """``docs/sources.md``: every source on one page, from the declarations."""
+    lines = [
+        "# Sources",
+        "",
+        "Written by `python -m cortex_grow.source.sync` from the declarations. What a source asks, discloses and costs in detail",
+        "stands in the README beside it.",
+        "",
+        "| source | data types | exposure | calls | quota of a key | key | relations | may be shared |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for path in sorted(definitions.glob("*/*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        grow = row.get("grow", {})
+        if not grow.get("yields"):
+            continue
+        exposure = grow["exposure"]
+        if not isinstance(exposure, str):
+            exposure = ", ".join(f"{part}: {name}" for part, name in exposure.items())
+        calls = sorted({grow.get("calls", {}).get(name, 1) for name in row["dataTypeList"]})
+        quota = ", ".join(f"{number} a {unit}" for unit, number in grow.get("quota", {}).items())
+        relations = sorted({name for names in grow["yields"].values() for name in names})
+        cells = [
+            f"[{row['name']}](../analyzers/{path.parent.name}/README.md)",
+            ", ".join([*row["dataTypeList"], *grow.get("also", [])]),
+            exposure,
+            " to ".join(map(str, dict.fromkeys((calls[0], calls[-1])))),
+            quota or "none declared",
+            f"`{grow['key']}`" if grow.get("key") else "none",
+            ", ".join(relations),
+            grow.get("share", "own-organisation"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def sync_docs(definitions: Path, docs: Path, check: bool = False) -> list[Path]:
+    """Bring the page of sources into step; nothing where there is no folder of docs (an installed pack)."""
+    page, wanted = docs / "sources.md", sources_page(definitions)
+    if not docs.is_dir() or (page.exists() and page.read_text(encoding="utf-8") == wanted):
+        return []
+    if not check:
+        page.write_text(wanted, encoding="utf-8")
+    return [page]
+
+
 def main() -> int:
     """The command."""
     check = "--check" in sys.argv[1:]
-    changed = sync(pack.analyzers(), check) + sync_templates(pack.analyzers(), pack.root() / "thehive-templates", check)
+    changed = sync(pack.analyzers(), check) + sync_templates(pack.analyzers(), pack.templates(), check)
+    changed += sync_docs(pack.analyzers(), pack.root() / "docs", check)
     for path in changed:
         print(f"{'out of step' if check else 'written'}: {path}")
     return 1 if check and changed else 0
