@@ -114,7 +114,7 @@ def _leaf(report: Report, leaf: Leaf, drawn: _Lines) -> Parts:
     if leaf.suppressed is not None:
         told.append(f"suppressed: {leaf.suppressed.list}")
     if leaf.again:
-        told.append("stands elsewhere too")
+        told.append("given" if leaf.given else "stands elsewhere too")
     if told:
         parts.append(("  " + drawn.dot.join(told), "dim"))
     return parts
@@ -152,8 +152,7 @@ def _missing(report: Report, terminal: Terminal) -> None:
         terminal.say(("What is missing", "bold"))
         for gap in gaps:
             times = f" ({gap.count} times)" if gap.count > 1 else ""
-            why = gap.why.removeprefix(f"{gap.what}: ")
-            terminal.say(("  ", ""), (f"{gap.what}: ", "dim"), why, (times, "dim"))
+            terminal.say(("  ", ""), (f"{gap.what}: ", "dim"), gap.why, (times, "dim"))
         terminal.say("")
 
 

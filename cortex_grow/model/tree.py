@@ -20,13 +20,14 @@ from cortex_grow.model.view import rank, relation_name
 class Leaf:
     """An indicator at its place in a tree.
 
-    ``edges`` join it to the indicator above it. ``again``: it stands in full elsewhere (it is a seed, or hangs below
-    another one). ``suppressed``: it is noise, and shown only since something hangs below it.
+    ``edges`` join it to the indicator above it. ``again``: it stands in full elsewhere, being a seed (``given``), or
+    hanging below another one or in another relation. ``suppressed``: it is noise, and shown only since something hangs below it.
     """
 
     node: Node
     edges: tuple[Edge, ...] = ()
     again: bool = False
+    given: bool = False
     suppressed: Suppressed | None = None
     branches: list[Branch] = field(default_factory=list)
 
@@ -97,7 +98,9 @@ def forest(report: Report) -> Forest:
         if node_id in seeds:
             for other in around.get(node_id, {}):
                 if other not in places:
-                    places[other] = Leaf(nodes[other], again=True, suppressed=leaves[other].suppressed)
+                    places[other] = Leaf(
+                        nodes[other], again=True, given=other in seeds, suppressed=leaves[other].suppressed
+                    )
         leaves[node_id].branches = _branches(node_id, places, around.get(node_id, {}))
     loose = [node for node_id, node in report.nodes.items() if node_id not in leaves]
     return Forest([leaves[node_id] for node_id in seeds], loose)

@@ -105,7 +105,7 @@ def _top(report: Report, title: str, made: str, notes: tuple[str, ...]) -> Marku
             _pyramid(report),
             el(
                 "div",
-                el("dl", [(el("dt", words), el("dd", f"{count:,}")) for words, count in counts], class_="counts"),
+                el("dl", [el("div", el("dt", words), el("dd", f"{count:,}")) for words, count in counts], class_="counts"),
                 el("p", "Verdicts on what was given: ", [_level(level, verdicts[level]) for level in _worst(verdicts)]),
             ),
             class_="overview",
@@ -190,7 +190,7 @@ def _trees(report: Report, grown: Forest) -> Markup:
             _verdict(report, tree.node),
             el("span", f"{total:,} related" if total else "nothing related found", class_="quiet"),
         )
-        reasons = [term.why for term in Verdict.of(tree.node.terms, report.thresholds).terms]
+        reasons = [f"{term.points:+d} {term.why}" for term in Verdict.of(tree.node.terms, report.thresholds).terms]
         made.append(
             el(
                 "details",
@@ -238,7 +238,7 @@ def _leaf(report: Report, leaf: Leaf, room: list[int], depth: int) -> Markup:
     if leaf.node.hub:
         notes.append(f"not followed: {leaf.node.hub}")
     if leaf.again:
-        notes.append("stands elsewhere too")
+        notes.append("given" if leaf.given else "stands elsewhere too")
     deeper: Markup | None = None
     if leaf.branches and not leaf.again:
         if depth < DEEPEST:

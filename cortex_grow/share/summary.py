@@ -69,11 +69,20 @@ def missing(report: Report) -> list[Missing]:
         told[limit.source, f"{limit.what}: {limit.kept} of {limit.found} kept: {limit.why}"] += 1
     for part in report.partial:
         told[part.source, part.why] += 1
+    told = _plainly(told)
     rows = [Missing(what, why, count) for (what, why), count in told.items()]
     if len(rows) > MOST_REASONS:
         rest = sum(row.count for row in rows[MOST_REASONS:])
         rows = [*rows[:MOST_REASONS], Missing("and more", "see limits, partial and skipped in graph.json", rest)]
     return rows
+
+
+def _plainly(told: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """The same reason once: an error is a sentence that begins with its source, a partial answer may not be."""
+    plain: Counter[tuple[str, str]] = Counter()
+    for (what, why), count in told.items():
+        plain[what, why.removeprefix(f"{what}: ").rstrip(". ")] += count
+    return plain
 
 
 def climbed(tree: Leaf) -> dict[str, int]:
