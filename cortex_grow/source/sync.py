@@ -108,8 +108,8 @@ def sources_page(definitions: Path) -> str:
     lines = [
         "# Sources",
         "",
-        "Written by `python -m cortex_grow.source.sync` from the declarations. What a source asks, discloses and costs in",
-        "detail stands in the README beside it.",
+        "Written by `python -m cortex_grow.source.sync` from the declarations. What a source asks, discloses and costs",
+        "in detail stands in the README beside it.",
         "",
         "| source | data types | exposure | calls | quota of a key | key | relations | may be shared |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
