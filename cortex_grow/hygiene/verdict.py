@@ -55,21 +55,23 @@ def judge(indicator: Indicator, index: Index, assets: Assets) -> Judgement:
 def explain(indicator: Indicator, index: Index, assets: Assets) -> str:
     """In sentences: which lists know an indicator, what they are, what the pack does and why."""
     judgement = judge(indicator, index, assets)
-    lines = [f"{indicator.value} ({indicator.type})", f"  {_MEANING[judgement.action]}"]
+    # What is printed to a terminal must not be able to steer it.
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in indicator.value)
+    lines = [f"{shown} ({indicator.type})", f"  {_MEANING[judgement.action]}"]
+    reasons: dict[tuple[str, str], list[Match]] = {}
     for match in judgement.matches:
-        lines.append("")
         if match.slug in ("own_assets", "deny_list", "allow_list"):
-            lines.append(f"  {match.why[0].upper()}{match.why[1:]}.")
-            continue
-        where = "" if match.matched == indicator.value else f" as {match.matched}"
-        lines.append(f"  On the list '{match.list}'{where}.")
-        lines.append(f"    What the list says of itself: {match.why}")
-        lines.append(f"    What the pack makes of it: {match.action}, because {match.because}.")
+            lines += ["", f"  {match.why[0].upper()}{match.why[1:]}."]
+        else:
+            reasons.setdefault((match.action, match.because), []).append(match)
+    for (action, because), matches in reasons.items():
+        lines += ["", f"  {action.capitalize()}: {because}. Known to"]
+        for match in matches:
+            where = "" if match.matched == indicator.value else f", as {match.matched}"
+            lines.append(f"    the list '{match.list}'{where}: {match.why.rstrip('.')}.")
     if judgement.action in ("own", "deny") and len(judgement.matches) > 1:
-        lines += ["", f"  The first of these decides: {judgement.action}."]
-    lines += [
-        "",
-        f"  Warning lists: {index.version}, of {index.made_at}, {len(index.lists)} lists, {index.entries:,} entries.",
-    ]
+        lines += ["", f"  What decides is the first of these: {judgement.action}."]
+    lists = f"{index.version}, of {index.made_at}, {len(index.lists)} lists, {index.entries:,} entries"
+    lines += ["", f"  Warning lists: {lists}."]
     lines += [f"  Not used: {problem}" for problem in assets.problems]
     return "\n".join(lines)

@@ -56,28 +56,36 @@ def test_what_was_overruled_is_told_all_the_same(index: Index, assets: Assets) -
     assert "rfc1918" in {match.slug for match in internal.matches}
 
 
-@pytest.mark.parametrize(
-    ("type_", "value", "phrases"),
-    [
-        ("ip", "8.8.8.8", (
-            "8.8.8.8 (ip)", "It is suppressed where it turns up as related",
-            "On the list 'List of known IPv4 public DNS resolvers'.",
-            "What the list says of itself: Event contains one or more public IPv4 DNS resolvers",
-            "suppress, because one of the few resolvers",
-            "'Specialized list of vpn-ipv4 addresses belonging to common VPN providers and datacenters' as 8.8.8.0/24",
-            "119 lists",
-        )),
-        ("fqdn", "x.duckdns.org", ("as duckdns.org", "context, because anybody can put something there")),
-        ("fqdn", "www.own.example", ("It is internal", "Among your own assets: own.example (own_assets:1).")),
-        ("ip", "10.6.6.6", ("A private address (RFC 1918).", "On your deny list: 10.6.6.6 (deny_list:4).", "decides: own")),
-        ("domain", "google.com", ("known bad and is never suppressed", "On your deny list: google.com", "decides: deny")),
-        ("domain", "noise.example", ("On your allow list: noise.example (allow_list:1).",)),
-        ("domain", "unheard-of.example", ("No list knows it",)),
-    ],
-)  # fmt: skip
-def test_explain(index: Index, assets: Assets, type_: str, value: str, phrases: tuple[str, ...]) -> None:
-    text = explain(Indicator(type_, value), index, assets)
-    for phrase in phrases:
+TOLD = {
+    "ip:8.8.8.8": (
+        "8.8.8.8 (ip)\n",
+        "It is suppressed where it turns up as related",
+        "Suppress: it is one of the few resolvers",
+        "the list 'List of known IPv4 public DNS resolvers': Event contains one or more public IPv4 DNS resolvers",
+        "'Specialized list of vpn-ipv4 addresses belonging to common VPN providers and datacenters', as 8.8.8.0/24: ",
+        "119 lists",
+    ),
+    "fqdn:x.duckdns.org": ("Context: anybody can put something there", ", as duckdns.org: "),
+    "fqdn:www.own.example": ("It is internal", "  Among your own assets: own.example (own_assets:1).\n"),
+    "ip:10.6.6.6": (
+        "A private address (RFC 1918).",
+        "On your deny list: 10.6.6.6 (deny_list:4).",
+        "What decides is the first of these: own.",
+    ),
+    "domain:google.com": (
+        "known bad and is never suppressed",
+        "On your deny list: google.com",
+        "first of these: deny.",
+    ),
+    "domain:noise.example": ("On your allow list: noise.example (allow_list:1).",),
+    "domain:unheard-of.example": ("No list knows it",),
+}
+
+
+@pytest.mark.parametrize("subject", TOLD)
+def test_explain(index: Index, assets: Assets, subject: str) -> None:
+    text = explain(Indicator(*subject.split(":", 1)), index, assets)
+    for phrase in TOLD[subject]:
         assert phrase in text, text
     assert all(line == line.rstrip() for line in text.splitlines())
 
@@ -87,3 +95,8 @@ def test_explain_names_the_lines_that_are_not_used(index: Index, tmp_path: Path)
     path.write_text("no good\n")
     text = explain(Indicator("domain", "a.example"), index, Assets.from_settings({"own_assets": str(path)}))
     assert f"Not used: {path}:1: 'no good' is neither a domain nor an address nor a network" in text
+
+
+def test_a_value_cannot_steer_the_terminal(index: Index) -> None:
+    text = explain(Indicator("mutex", "a\x1b[31m\u202eb\ud800\n"), index, Assets())
+    assert text.splitlines()[0] == "a\\x1b[31m\\u202eb\\ud800\\n (mutex)"
