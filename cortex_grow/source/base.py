@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,7 @@ class Source:
     def __init__(self, settings: Settings, job: Job) -> None:
         self.settings = settings
         self.job = job
+        self._sessions: dict[str, Session] = {}
 
     def ask(self, seed: Indicator, answer: Answer) -> Iterator[Question]:
         """The questions about ``seed``, in order of worth."""
@@ -112,18 +113,42 @@ class Source:
     @cached_property
     def session(self) -> Session:
         """The HTTP session of this source, with its base address, credential, proxy, CA and deadline."""
+        return self.session_to(self.settings.text("url") or "", self.headers(), kept=False)
+
+    def session_to(
+        self,
+        base_url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        redirects: str | None = None,
+        public_only: bool = False,
+        kept: bool = True,
+    ) -> Session:
+        """A session to one of several servers, with the job's proxy, CA and deadline, and no credential of its own.
+
+        ``redirects`` and ``public_only`` as in :mod:`cortex_grow.net`. The session is ``kept`` for the next question to
+        the same server, which may name other ``headers`` with its request; else the caller closes it.
+        """
         from cortex_grow.net.redact import Redactor
         from cortex_grow.net.session import Session
         from cortex_grow.net.settings import NetSettings
 
-        return Session(
-            self.name,
-            self.settings.text("url") or "",
-            headers=self.headers(),
-            settings=NetSettings.from_mapping(self.settings.values),
-            deadline=self.job.deadline,
-            redact=Redactor(self.settings.secrets),
-        )
+        session = self._sessions.get(base_url) if kept else None
+        if session is None:
+            settings = NetSettings.from_mapping(self.settings.values)
+            session = Session(
+                self.name,
+                base_url,
+                headers=headers,
+                settings=replace(settings, redirects=redirects) if redirects else settings,
+                deadline=self.job.deadline,
+                redact=Redactor(self.settings.secrets),
+                public_only=public_only,
+            )
+            if kept:
+                self._sessions[base_url] = session
+        session.deadline = self.job.deadline
+        return session
 
     def get(self, part: str, path: str, *values: str, params: Mapping[str, Any] | None = None, **how: Any) -> Question:
         """A question by GET. Each ``{}`` of ``path`` is filled with one of ``values``, percent-encoded whole."""

@@ -1,0 +1,151 @@
+"""Networks, autonomous systems and routes out of a WHOIS text: RPSL objects (RFC 2622; RIPE NCC, APNIC, AFRINIC and the
+routing registries), LACNIC's kindred layout, and ARIN's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cortex_grow.source.registration import dates, lines, ranges
+from cortex_grow.source.registration.contacts import mail_in, registrant_of
+from cortex_grow.source.registration.lines import TextBlock
+from cortex_grow.source.registration.record import Address, Block, Network, Number, Registrant, Resources, Route
+
+MOST_ROUTES = 1000
+_NETWORK = ("inetnum", "inet6num", "netrange")
+_HANDLES = ("nic-hdl", "irt", "organisation", "role", "organization")
+_CONTACTS = ("abuse-c", "mnt-irt", "org", "admin-c", "tech-c")
+_ABUSE = re.compile(r"%\s*Abuse contact for '([^']{1,100})' is '([^']{3,254})'", re.I)
+# What a registry calls what is not its own.
+_NOBODYS = ("IANA-BLK", "NON-RIPE-NCC-MANAGED-ADDRESS-BLOCK", "IANA-NETBLOCK", "IANA-BLOCK")
+
+
+def read(text: str, value: str) -> Resources:
+    """What a text about an address, or about an autonomous system (``AS64496``), holds of it."""
+    held = ranges.address(value)
+    asked = int(value[2:]) if value[:2].upper() == "AS" and value[2:].isdecimal() else None
+    found = lines.blocks(text)
+    comments = {shown.strip(): mail_in(mail) for line in lines.lines(text) for shown, mail in _ABUSE.findall(line)}
+    resources = Resources()
+    for position, block in enumerate(found):
+        key = block.entries[0].key
+        if held is not None and key in _NETWORK:
+            network = _network(block, held)
+            if network is not None and not set(block.values("netname")) & set(_NOBODYS):
+                resources.blocks.append(_block(found, position, network, comments))
+        elif asked is not None and key in ("aut-num", "asnumber", "ashandle"):
+            if asked in _numbers(block.entries[0].value) or key == "asnumber" and _in_range(block.entries[0].value, asked):
+                resources.numbers.append(_number(found, position, comments))
+        elif key in ("route", "route6"):
+            resources.routes.extend(_routes(block, held, asked))
+    if asked is not None:
+        resources.blocks = []
+    resources.routes += [Route(block.network, number) for block in resources.blocks for number in block.numbers]
+    return resources
+
+
+def _network(block: TextBlock, held: Address) -> Network | None:
+    for value in (*block.values("cidr"), block.entries[0].value):
+        found = ranges.in_text(value, held)
+        if ranges.of_somebody(found):
+            return found
+    return None
+
+
+def _block(found: list[TextBlock], position: int, network: Network, comments: dict[str, str | None]) -> Block:
+    block = found[position]
+    return Block(
+        network=network,
+        name=block.first(("netname",)),
+        country=block.first(("country",)),
+        kind=block.first(("status", "nettype")),
+        registrant=_registrant(found, position),
+        abuse=tuple(dict.fromkeys(_abuse(found, position, comments))),
+        numbers=tuple(number for value in block.values("originas") for number in _numbers(value)),
+        created=dates.moment(block.first(("created", "regdate"))),
+        changed=dates.moment(block.first(("last-modified", "updated"))),
+    )
+
+
+def _number(found: list[TextBlock], position: int, comments: dict[str, str | None]) -> Number:
+    block = found[position]
+    return Number(
+        name=block.first(("as-name", "asname")),
+        country=block.first(("country",)),
+        registrant=_registrant(found, position),
+        abuse=tuple(dict.fromkeys(_abuse(found, position, comments))),
+        created=dates.moment(block.first(("created", "regdate"))),
+        changed=dates.moment(block.first(("last-modified", "updated"))),
+    )
+
+
+def _below(found: list[TextBlock], position: int) -> Iterator[TextBlock]:
+    """ARIN: what belongs to a network stands below it, up to the next one."""
+    for block in found[position + 1 :]:
+        if block.entries[0].key in ("netrange", "asnumber"):
+            return
+        yield block
+
+
+def _registrant(found: list[TextBlock], position: int) -> Registrant:
+    block = found[position]
+    name = block.first(("owner",))
+    handle = block.first(("org",))
+    if not name and handle:
+        explained = _explained(found, handle)
+        name = explained.first(("org-name",)) if explained else None
+    if not name and block.entries[0].key in ("netrange", "asnumber"):
+        name = next((text for one in _below(found, position) if (text := one.first(("orgname", "custname")))), None)
+    return registrant_of(name, None, (), "")
+
+
+def _abuse(found: list[TextBlock], position: int, comments: dict[str, str | None]) -> Iterator[str]:
+    block = found[position]
+    told = comments.get(block.entries[0].value)
+    if told:
+        yield told
+    for key in _CONTACTS:
+        for handle in block.values(key):
+            explained = _explained(found, handle)
+            if explained is None:
+                continue
+            # Who is named as the abuse contact is meant with any mail; of the others only the mailbox for abuse.
+            for value in explained.values("abuse-mailbox", *(("e-mail",) if key == "abuse-c" else ())):
+                if mail := mail_in(value):
+                    yield mail
+    if block.entries[0].key in ("netrange", "asnumber"):
+        for one in _below(found, position):
+            for value in one.values("orgabuseemail", "rabuseemail"):
+                if mail := mail_in(value):
+                    yield mail
+
+
+def _explained(found: list[TextBlock], handle: str) -> TextBlock | None:
+    """The object that a handle stands for."""
+    for block in found:
+        if block.entries[0].key in (*_NETWORK, "aut-num", "route", "route6"):
+            continue
+        if any(value.lower() == handle.lower() for value in block.values(*_HANDLES)):
+            return block
+    return None
+
+
+def _routes(block: TextBlock, held: Address | None, asked: int | None) -> Iterator[Route]:
+    network = ranges.network(block.entries[0].value)
+    if network is None:
+        return
+    for value in block.values("origin"):
+        for number in _numbers(value):
+            about_address = held is not None and held.version == network.version and held in network
+            if number == asked or about_address:
+                yield Route(network, number)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\bAS(\d{1,10})\b", text[:400], re.I) if 0 < int(digits) < 2**32]
+
+
+def _in_range(text: str, asked: int) -> bool:
+    """ARIN: ``ASNumber: 701 - 705``."""
+    digits = re.findall(r"\d{1,10}", text[:60])
+    return bool(digits) and int(digits[0]) <= asked <= int(digits[-1])
