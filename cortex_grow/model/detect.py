@@ -59,8 +59,8 @@ NAMES |= {type: type for type in LABELLED_TYPES}
 HASH_NAMES = frozenset({*DIGESTS.values(), "ssdeep", "tlsh", "sha-1", "sha-256", "sha-512"})
 # Labels in front of what is told by its look.
 _SELF_EVIDENT = """
-    address c2 c2s cnc cve domain e-mail email fqdn from hash host hostname indicator ioc ip ip-address ipv4 ipv6 link
-    mail mailto server technique uri url
+    address c2 c2s cnc cve domain domain-name e-mail email fqdn from hash host hostname indicator ioc ip ip-address ipv4
+    ipv6 link mail mailto server technique uri url
 """
 SELF_EVIDENT = frozenset(_SELF_EVIDENT.split())
 
@@ -152,11 +152,13 @@ def defang(what: Indicator | str) -> str:
     from cortex_grow.model.extract import words
 
     def word(match: re.Match[str]) -> str:
-        found = {text: defang_value(one.type, text) for text, one in words(match[0]) if not re.search(FANGS, text)}
-        if not found:
-            return match[0]
-        texts = "|".join(re.escape(text) for text in sorted(found, key=len, reverse=True))
-        return re.sub(texts, lambda inner: found[inner[0]], match[0])
+        whole, done, at = match[0], "", 0
+        for text, found in words(whole):
+            start = whole.find(text, at)
+            if start >= 0 and not re.search(FANGS, text):
+                done += whole[at:start] + defang_value(found.type, text)
+                at = start + len(text)
+        return done + whole[at:]
 
     return re.sub(r"\S+", word, what)
 
@@ -263,7 +265,7 @@ def single(text: str) -> Indicator:
 def _either(type: str, text: str, plain: str) -> Indicator:
     """As written where that is valid (a URL may well hold ``[.]``), else as refanged."""
     if type == "mail":
-        text, plain = (re.sub(r"(?i)^mailto:", "", one).partition("?")[0] for one in (text, plain))
+        text, plain = (re.sub(r"(?i)^\.*(?:mailto:)?", "", one).partition("?")[0] for one in (text, plain))
     if text == plain:
         return Indicator.parse(type, text)
     try:
@@ -315,8 +317,8 @@ def _name(text: str, plain: str) -> Indicator:
     before, colon, port = host.rpartition(":")
     name = before if colon and port.isdigit() and len(port) < 6 else host
     name = name.removeprefix("*").removeprefix(".")
-    extension = text.rpartition(".")[2].lower()
-    if extension not in EXTENSIONS or not _FILE.fullmatch(text):
+    stem, _, extension = text.lower().rpartition(".")
+    if not stem or extension not in EXTENSIONS or not _FILE.fullmatch(text):
         extension = ""
     if extension in FILE_TLDS and text == plain == name and text.count(".") == 1:
         return Indicator.parse("filename", text)
@@ -325,7 +327,7 @@ def _name(text: str, plain: str) -> Indicator:
             raise InvalidIndicator(text, "is no kind of indicator that is known here")
         found = Indicator.parse("host", name)
     except InvalidIndicator as error:
-        if extension in EXTENSIONS:
+        if extension:
             return Indicator.parse("filename", text)
         raise InvalidIndicator(text, error.reason) from None
     if path and path != "/":

@@ -26,6 +26,7 @@ from cortex_grow.model.indicator import Indicator, InvalidIndicator
 
 MOST_SKIPPED = 10_000
 MOST_WORDS = 50_000  # remembered, so as not to read the same again
+MOST_COLUMNS = 500
 SAMPLE = 40  # lines looked at to find out what shape this is
 
 # Types whose values have one form, but the form of a file hash: a label, a column or a row that says so decides.
@@ -65,7 +66,7 @@ _SPAN = re.compile(r"`([^`]{4,1000})`|\"([^\"]{4,1000})\"")
 _BULLET = re.compile(r"^(?:[-*+\u2022]|[0-9]{1,4}[.)])\s+")
 _WITH_BLANKS = re.compile(
     r"""(?ix) \W{0,2} (?: [a-z][a-z0-9 _-]{1,24}\ ?: | hk | \\ | computer | [a-z]:\\ | % | / | asn?\ [0-9]
-    | [a-z-]{3,20}/[0-9v] | [^<>]{0,256} < [^<>\s]{3,400} > \W? $ )"""
+    | [a-z-]{3,20}/[0-9v] )"""
 )
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){3,}(?:[:/-]|$)")
 _LONG_HEX = re.compile(r"[0-9A-Fa-f]{32,}$")
@@ -119,6 +120,8 @@ class Extraction(Iterator[Found]):
 
     def _known(self, text: str) -> bool:
         """Whether ``text`` was read before, so that all that is in it is known; remembers it."""
+        if len(text) > 400:
+            return False
         if text in self._words:
             return True
         if len(self._words) >= MOST_WORDS:
@@ -165,7 +168,7 @@ class Extraction(Iterator[Found]):
 
     def _of_cell(self, cell: str, name: str = "", row: str = "") -> Iterator[Item]:
         """A line, or a cell with the ``name`` of its column, in a ``row`` that says of which type it is."""
-        if len(cell) < 300 and self._known(f"{name} {row} {cell}"):
+        if self._known(f"{name} {row} {cell}"):
             return
         text = unwrapped(cell.strip())
         if name in REFERENCES or text.lower() in NOTHING:
@@ -229,7 +232,7 @@ class Extraction(Iterator[Found]):
                 if left > 0 and (found := _parsed(label, trimmed(piece))):
                     left = 0
                     yield trimmed(piece), found
-                else:
+                elif piece and (piece == word or not self._known(piece)):
                     yield from self._of_piece(piece)
 
     def _of_piece(self, piece: str) -> Iterator[Item]:
@@ -257,7 +260,7 @@ class Extraction(Iterator[Found]):
     def _of_part(self, part: str, stood: str, fanged: bool) -> Iterator[Item]:
         """A word of prose without brackets; ``stood`` is how it stood before it was refanged."""
         part = trimmed(part[: LONGEST_TEXT + 1])
-        if not 3 < len(part) <= LONGEST_TEXT or not _CANDIDATE.search(part):
+        if not 2 < len(part) <= LONGEST_TEXT or not _CANDIDATE.search(part):
             return
         try:
             found = single(part)
@@ -294,7 +297,7 @@ def _doubt(found: Indicator, word: str) -> str:
         return SILENT  # System.Net, and sentences without a space between.Them
     if last.lower() in SPECIAL_USE:
         return SILENT
-    if host == word and host.count(".") == 1 and last.lower() in EITHER:
+    if host == word and host.count(".") == 1 and last in EITHER:
         return "may be a file or a domain: put it on a line of its own, or defang it"
     return ""
 
@@ -374,7 +377,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 def _row_type(cells: list[str]) -> str:
     """What the row is about, where one of the cells says so and it cannot be told by its look."""
     for cell in cells:
-        if len(cell) < 40 and ((type := NAMES.get(name := named(cell), "")) in STRICT or name in HOSTS):
+        if 1 < len(cell) < 40 and ((type := NAMES.get(name := named(cell), "")) in STRICT or name in HOSTS):
             return type or name
     return ""
 
@@ -407,7 +410,9 @@ def _is_list(sample: list[str]) -> bool:
 
 def _is_header(cells: list[str]) -> bool:
     """Whether these are names of columns: enough of them well known, and none an indicator."""
-    if len(cells) < 2 or not all(_HEADER_CELL.fullmatch(cell.strip()) for cell in cells if cell.strip()):
+    if not 1 < len(cells) <= MOST_COLUMNS or not all(
+        _HEADER_CELL.fullmatch(cell.strip()) for cell in cells if cell.strip()
+    ):
         return False
     known = [named(cell) in HEADER or named(cell.rpartition(".")[2]) in HEADER for cell in cells]
     if sum(known) < max(1, len(cells) // 3):
