@@ -23,6 +23,7 @@ from cortex_grow.share.files import write_whole
 from cortex_grow.share.lines import Line, lines
 from cortex_grow.share.markup import Markup, el, link, raw
 from cortex_grow.share.summary import by_source, climbed, missing
+from cortex_grow.share.text import shortened
 
 NAME = "report.html"
 # A page that a browser still scrolls: the whole stands in graph.json and indicators.csv.
@@ -30,6 +31,7 @@ IN_BRANCH = 50
 IN_PAGE = 6000
 IN_TABLE = 3000
 DEEPEST = 12
+LONGEST_SEED = 32
 OPEN = 5
 
 _HEIGHTS = {"hash": "hashes", "ip": "addresses", "domain": "domains", "artifact": "artifacts"}
@@ -188,6 +190,7 @@ def _trees(report: Report, grown: Forest) -> Markup:
             el("bdi", tree.indicator.defanged, class_="value"),
             " ",
             _verdict(report, tree.node),
+            " ",
             el("span", f"{total:,} related" if total else "nothing related found", class_="quiet"),
         )
         reasons = [f"{term.points:+d} {term.why}" for term in Verdict.of(tree.node.terms, report.thresholds).terms]
@@ -307,7 +310,7 @@ def _table(report: Report, grown: Forest) -> Markup:
 
 def _line(line: Line) -> Markup:
     indicator = line.node.indicator
-    seeds = [seed.defanged for seed in line.seeds[:3]]
+    seeds = [shortened(seed.defanged, LONGEST_SEED) for seed in line.seeds[:3]]
     if len(line.seeds) > 3:
         seeds.append(f"and {len(line.seeds) - 3} more")
     cells: list[object] = [
@@ -320,7 +323,7 @@ def _line(line: Line) -> Markup:
         line.first_seen[:10],
         line.last_seen[:10],
         ", ".join(line.providers),
-        ", ".join(line.node.tags[:5]),
+        ", ".join([tag for tag in line.node.tags if not tag.startswith("list:")][:5]),
     ]
     level = line.verdict.level if line.node.terms else "none"
     return el("tr", [el("td", cell) for cell in cells], data_type=indicator.type, data_level=level)

@@ -6,15 +6,17 @@
     for (const tree of document.querySelectorAll("details")) tree.open = true;
   });
   if (!table) return;
+  // Defanged or not, it is the same indicator.
+  const plain = (text) => text.toLowerCase().replaceAll(/\[([.:@])\]/g, "$1").replaceAll("hxxp", "http");
   const body = table.tBodies[0];
-  const rows = Array.from(body.rows, (row) => ({ row, text: row.textContent.toLowerCase() }));
+  const rows = Array.from(body.rows, (row) => ({ row, text: plain(row.textContent) }));
   const text = document.getElementById("filter");
   const type = document.getElementById("by-type");
   const level = document.getElementById("by-level");
   const shown = document.getElementById("shown");
 
   function apply() {
-    const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = plain(text.value).split(/\s+/).filter(Boolean);
     let count = 0;
     for (const { row, text: content } of rows) {
       const fits =
