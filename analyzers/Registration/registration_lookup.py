@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Registration: who holds a name, a network or an autonomous system, by RDAP (RFC 9082, 9083), else WHOIS (RFC 3912)."""
+"""Registration: who holds a name, network or autonomous system, by RDAP (RFC 9082, 9083), else WHOIS (RFC 3912)."""
 
 from __future__ import annotations
 

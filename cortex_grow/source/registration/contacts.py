@@ -54,4 +54,6 @@ def registrant_of(
 
 def _redaction(text: str) -> bool:
     """Whether a placeholder says that this one field is hidden, rather than naming a service."""
-    return re.search(r"redacted|hidden|not disclosed|not shown|undisclosed|masking|non[- ]public", text, re.I) is not None
+    return (
+        re.search(r"redacted|hidden|not disclosed|not shown|undisclosed|masking|non[- ]public", text, re.I) is not None
+    )

@@ -8,22 +8,28 @@ from cortex_grow.source.answer import utc
 
 _MONTHS = {
     name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+    for number, name in enumerate(
+        ("", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    )
+    if name
 }
 # Hours before or after UTC of the zones that registries write by name.
 _ZONES = {
     "utc": 0, "gmt": 0, "z": 0, "wet": 0, "cet": 1, "west": 1, "bst": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3,
     "jst": 9, "kst": 9, "brt": -3, "brst": -2, "clt": -4, "clst": -3, "art": -3, "uyt": -3, "est": -5, "edt": -4,
 }  # fmt: skip
-_DAY = (
-    (re.compile(r"(?P<y>\d{4})[-./] ?(?P<m>\d{1,2})[-./] ?(?P<d>\d{1,2})(?!\d)"), "2019-02-06 2019/03/26 1999. 07. 28."),
-    (re.compile(r"(?P<y>\d{4})-(?P<n>[a-z]{3})[a-z]*-(?P<d>\d{1,2})\b", re.I), "2001-Aug-23."),
-    (re.compile(r"(?P<y>(?:19|20)\d\d)(?P<m>\d\d)(?P<d>\d\d)\b"), "19990518"),
-    (re.compile(r"(?P<d>\d{1,2})[-./](?P<m>\d{1,2})[-./](?P<y>\d{4})\b"), "18.7.2012 30/10/2002 05-06-1999"),
-    (re.compile(r"(?P<d>\d{1,2})[-./ ](?P<n>[a-z]{3})[a-z]*[-./ ](?P<y>\d{4})\b", re.I), "15-sep-1997 8 Apr 2013"),
-    (re.compile(r"[a-z]{3} (?P<n>[a-z]{3}) +(?P<d>\d{1,2}) [\d:]{8} (?P<y>\d{4})\b", re.I), "Tue Feb 10 09:42:42 2004"),
-    (re.compile(r"(?:[a-z]{3},? )?(?P<n>[a-z]{3})[a-z]* +(?P<d>\d{1,2}),? (?P<y>\d{4})\b", re.I), "May 22 2002"),
-)  # fmt: skip
+_DAY = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        r"(?P<y>\d{4})[-./] ?(?P<m>\d{1,2})[-./] ?(?P<d>\d{1,2})(?!\d)",  # 2019-02-06, 2019/03/26, 1999. 07. 28.
+        r"(?P<y>\d{4})-(?P<n>[a-z]{3})[a-z]*-(?P<d>\d{1,2})\b",  # 2001-Aug-23.
+        r"(?P<y>(?:19|20)\d\d)(?P<m>\d\d)(?P<d>\d\d)\b",  # 19990518
+        r"(?P<d>\d{1,2})[-./](?P<m>\d{1,2})[-./](?P<y>\d{4})\b",  # 18.7.2012, 30/10/2002, 05-06-1999
+        r"(?P<d>\d{1,2})[-./ ](?P<n>[a-z]{3})[a-z]*[-./ ](?P<y>\d{4})\b",  # 15-sep-1997, 8 Apr 2013
+        r"[a-z]{3} (?P<n>[a-z]{3}) +(?P<d>\d{1,2}) [\d:]{8} (?P<y>\d{4})\b",  # Tue Feb 10 09:42:42 2004
+        r"(?:[a-z]{3},? )?(?P<n>[a-z]{3})[a-z]* +(?P<d>\d{1,2}),? (?P<y>\d{4})\b",  # May 22 2002
+    )
+)
 _CLOCK = re.compile(r"[t ]*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?", re.I)
 _ZONE = re.compile(r"[ (]*(?:(?:utc|gmt)(?=[+-]))?(?:([+-])(\d{1,2}):?(\d{2})?|([a-z]{1,4}))\)?", re.I)
 
@@ -37,7 +43,7 @@ def moment(text: str | None) -> str | None:
     if not text:
         return None
     text = text.strip()[:64]
-    for pattern, _ in _DAY:
+    for pattern in _DAY:
         found = pattern.match(text)
         if not found:
             continue
@@ -47,9 +53,7 @@ def moment(text: str | None) -> str | None:
         clock = _CLOCK.match(rest)
         hour, minute, second = (int(piece or 0) for piece in clock.groups()) if clock else (0, 0, 0)
         zone = _offset(rest[clock.end() :]) if clock else ""
-        moment = utc(
-            f"{int(part['y']):04}-{month:02}-{int(part['d']):02} {hour:02}:{minute:02}:{second:02}{zone}"
-        )
+        moment = utc(f"{int(part['y']):04}-{month:02}-{int(part['d']):02} {hour:02}:{minute:02}:{second:02}{zone}")
         return None if moment is None or moment.startswith("1970-01-01") else moment
     return None
 

@@ -7,6 +7,7 @@ paragraphs. Imported here and not before: the import takes as long as the rest o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ from cortex_grow.source.registration import lines
 from cortex_grow.source.registration.record import Registration
 from cortex_grow.source.registration.withheld import nobody
 
+log = logging.getLogger(__name__)
 # Its expressions were not written for hostile texts: some of them take time that grows with the square of a line's
 # length, or of the number of lines.
 _LONGEST = 200
@@ -48,7 +50,8 @@ def parsed(text: str, name: str) -> dict[str, Any]:
     short = [line[:_LONGEST] for line in lines.lines(text) if line.strip() and not line.lstrip().startswith(("%", "#"))]
     try:
         return dict(WhoisEntry.load(name, "\n".join(short[:_MOST]) + "\n"))
-    except Exception:  # noqa: BLE001 - whatever it raises on somebody's text, it only means that it has nothing to add
+    except Exception as error:  # a parser of anybody's text raises anything; it then only has nothing to add
+        log.debug("python-whois cannot read the text about %s: %r", name, error)
         return {}
 
 

@@ -132,6 +132,11 @@ class TextBlock:
         """Whether a key stands here, with a value or without."""
         return any(entry.key in keys for entry in self.entries)
 
+    @property
+    def head(self) -> Entry:
+        """The line that says what the block is: the first with a key that is no warning (routing registries)."""
+        return next((entry for entry in self.entries if entry.key not in ("", "warning")), self.entries[0])
+
     def bare(self) -> list[str]:
         """The lines without a key."""
         return [entry.line for entry in self.entries if not entry.key]
@@ -140,7 +145,7 @@ class TextBlock:
 def fold(key: str) -> str:
     """A key as it is compared: lower case, one space, underscores as spaces, nothing in parentheses, no dots behind."""
     key = key[:300].lower().replace("(s)", "s").replace("(es)", "es").partition("(")[0]
-    return " ".join(key.replace("_", " ").replace("’", "'").strip(" .*-…\t").split())
+    return " ".join(key.replace("_", " ").strip(" .*-…\t").split())
 
 
 def lines(text: str) -> Iterator[str]:
@@ -180,7 +185,7 @@ def _blocks(rows: list[str]) -> Iterator[TextBlock]:
             if waiting and not entry.key:
                 block.entries.append(Entry(waiting, entry.value, line))
             else:
-                if entry.key and (block.heading in SERVERS and not _of_servers(entry) or _starts(entry, block)):
+                if entry.key and ((block.heading in SERVERS and not _of_servers(entry)) or _starts(entry, block)):
                     yield block
                     block = TextBlock()
                 block.entries.append(entry)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cortex_grow.source.registration import dates, lines
 from cortex_grow.source.registration.contacts import mail_in, mails_in, registrant_of
-from cortex_grow.source.registration.lines import NAME_SERVER_KEYS, TextBlock, fold
+from cortex_grow.source.registration.lines import NAME_SERVER_KEYS, TextBlock
 from cortex_grow.source.registration.record import NameServer, Registrant, Registration
 from cortex_grow.source.registration.withheld import nobody
 
@@ -22,7 +22,15 @@ _FLAT_ORGANISATION = (
     "owner organization",
     "owner organisation",
 )
-_FLAT_NAME = ("registrant name", "owner name", "registrant contact name", "registrant", "holder", "domain holder", "owner")
+_FLAT_NAME = (
+    "registrant name",
+    "owner name",
+    "registrant contact name",
+    "registrant",
+    "holder",
+    "domain holder",
+    "owner",
+)
 _FLAT_MAIL = (
     "registrant email",
     "registrant e-mail",
@@ -128,7 +136,12 @@ _ANYWHERE = {"domain name commencement date", "expiry date"}
 _SIGNED = {"signed", "signed delegation", "signeddelegation", "yes", "y", "active"}
 _UNSIGNED = {"unsigned", "unsigned delegation", "no", "n", "inactive", "not signed"}
 _ROLES = lines.REGISTRANT | lines.REGISTRAR | lines.OTHERS
-_HOST = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){1,20}[a-z][a-z0-9-]{0,61}[a-z0-9]", re.I)
+_HOST = re.compile(
+    r"(?=.{4,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.){1,20}[a-z][a-z0-9-]{0,61}[a-z0-9]", re.I
+)
+
+
+_HANDLE = re.compile(r"(?=\D*\d)[A-Z0-9]{1,30}(?:-[A-Z0-9]{1,30}){0,3}")
 
 
 @dataclass(slots=True)
@@ -186,7 +199,9 @@ def read(text: str, name: str) -> Reading:
 
 def _of_contact(block: TextBlock) -> bool:
     """Whether a block without a heading is that of a contact: it has a handle, and no name of a domain."""
-    return not block.has(*lines.DOMAIN) and block.has("nic-hdl", "nic-hdl-br", "nic handle", "contact", "contact id", "person")
+    return not block.has(*lines.DOMAIN) and block.has(
+        "nic-hdl", "nic-hdl-br", "nic handle", "contact", "contact id", "person"
+    )
 
 
 def _dated(found: Iterable[TextBlock], keys: Iterable[str]) -> str | None:
@@ -232,7 +247,9 @@ def _candidates(found: list[TextBlock], name: str) -> Iterator[Contact]:
 
 
 def _handle(found: list[TextBlock]) -> str | None:
-    return next((value for key in _BY_HANDLE for block in found if not block.heading for value in block.values(key)), None)
+    return next(
+        (value for key in _BY_HANDLE for block in found if not block.heading for value in block.values(key)), None
+    )
 
 
 def _block_of(found: list[TextBlock], handle: str) -> TextBlock | None:
@@ -247,14 +264,19 @@ def _is_handle(value: str, found: list[TextBlock]) -> bool:
     if " " in value:
         return False
     objects = any(block.has("admin-c", "tech-c", "nsset") for block in found)
-    return objects or re.fullmatch(r"(?=\D*\d)[A-Z0-9]{1,30}(-[A-Z0-9]{1,30}){0,3}", value) is not None and len(value) > 4
+    return objects or (len(value) > 4 and _HANDLE.fullmatch(value) is not None)
 
 
 def _contact(block: TextBlock, handle: str = "") -> Contact:
     """Organisation, name and mails of a contact's block, with keys or without."""
     organisation = next((value for key in _ORGANISATION for value in block.values(key) if not nobody(value)), None)
     person = next(
-        (value for key in _NAME for value in block.values(key) if not nobody(value) and value.lower() != handle.lower()),
+        (
+            value
+            for key in _NAME
+            for value in block.values(key)
+            if not nobody(value) and value.lower() != handle.lower()
+        ),
         None,
     )
     bare = block.bare()
@@ -309,7 +331,9 @@ def _registrar(found: list[TextBlock], facts: list[TextBlock]) -> str | None:
         return flat.partition(" ( http")[0].partition("(http")[0].strip()
     for block in found:
         if block.heading in lines.REGISTRAR:
-            return block.first(("organization", "organisation", "name", "registrar name")) or next(iter(block.bare()), None)
+            return block.first(("organization", "organisation", "name", "registrar name")) or next(
+                iter(block.bare()), None
+            )
     return None
 
 
@@ -317,6 +341,3 @@ def _statuses(facts: list[TextBlock]) -> Iterator[str]:
     for block in facts:
         for value in block.values(*_STATUS):
             yield re.split(r"\s+(?:https?://|\(|- )", value)[0].strip()
-
-
-__all__ = ["Reading", "fold", "read"]

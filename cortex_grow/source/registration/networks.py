@@ -11,7 +11,6 @@ from cortex_grow.source.registration.contacts import mail_in, registrant_of
 from cortex_grow.source.registration.lines import TextBlock
 from cortex_grow.source.registration.record import Address, Block, Network, Number, Registrant, Resources, Route
 
-MOST_ROUTES = 1000
 _NETWORK = ("inetnum", "inet6num", "netrange")
 _HANDLES = ("nic-hdl", "irt", "organisation", "role", "organization")
 _CONTACTS = ("abuse-c", "mnt-irt", "org", "admin-c", "tech-c")
@@ -28,13 +27,14 @@ def read(text: str, value: str) -> Resources:
     comments = {shown.strip(): mail_in(mail) for line in lines.lines(text) for shown, mail in _ABUSE.findall(line)}
     resources = Resources()
     for position, block in enumerate(found):
-        key = block.entries[0].key
+        key = block.head.key
         if held is not None and key in _NETWORK:
             network = _network(block, held)
             if network is not None and not set(block.values("netname")) & set(_NOBODYS):
                 resources.blocks.append(_block(found, position, network, comments))
-        elif asked is not None and key in ("aut-num", "asnumber", "ashandle"):
-            if asked in _numbers(block.entries[0].value) or key == "asnumber" and _in_range(block.entries[0].value, asked):
+        elif asked is not None and key in ("aut-num", "asnumber"):
+            about = _in_range(block.head.value, asked) if key == "asnumber" else asked in _numbers(block.head.value)
+            if about:
                 resources.numbers.append(_number(found, position, comments))
         elif key in ("route", "route6"):
             resources.routes.extend(_routes(block, held, asked))
@@ -45,7 +45,7 @@ def read(text: str, value: str) -> Resources:
 
 
 def _network(block: TextBlock, held: Address) -> Network | None:
-    for value in (*block.values("cidr"), block.entries[0].value):
+    for value in (*block.values("cidr"), block.head.value):
         found = ranges.in_text(value, held)
         if ranges.of_somebody(found):
             return found
@@ -82,7 +82,7 @@ def _number(found: list[TextBlock], position: int, comments: dict[str, str | Non
 def _below(found: list[TextBlock], position: int) -> Iterator[TextBlock]:
     """ARIN: what belongs to a network stands below it, up to the next one."""
     for block in found[position + 1 :]:
-        if block.entries[0].key in ("netrange", "asnumber"):
+        if block.head.key in ("netrange", "asnumber"):
             return
         yield block
 
@@ -94,14 +94,14 @@ def _registrant(found: list[TextBlock], position: int) -> Registrant:
     if not name and handle:
         explained = _explained(found, handle)
         name = explained.first(("org-name",)) if explained else None
-    if not name and block.entries[0].key in ("netrange", "asnumber"):
+    if not name and block.head.key in ("netrange", "asnumber"):
         name = next((text for one in _below(found, position) if (text := one.first(("orgname", "custname")))), None)
     return registrant_of(name, None, (), "")
 
 
 def _abuse(found: list[TextBlock], position: int, comments: dict[str, str | None]) -> Iterator[str]:
     block = found[position]
-    told = comments.get(block.entries[0].value)
+    told = comments.get(block.head.value)
     if told:
         yield told
     for key in _CONTACTS:
@@ -113,7 +113,7 @@ def _abuse(found: list[TextBlock], position: int, comments: dict[str, str | None
             for value in explained.values("abuse-mailbox", *(("e-mail",) if key == "abuse-c" else ())):
                 if mail := mail_in(value):
                     yield mail
-    if block.entries[0].key in ("netrange", "asnumber"):
+    if block.head.key in ("netrange", "asnumber"):
         for one in _below(found, position):
             for value in one.values("orgabuseemail", "rabuseemail"):
                 if mail := mail_in(value):
@@ -123,7 +123,7 @@ def _abuse(found: list[TextBlock], position: int, comments: dict[str, str | None
 def _explained(found: list[TextBlock], handle: str) -> TextBlock | None:
     """The object that a handle stands for."""
     for block in found:
-        if block.entries[0].key in (*_NETWORK, "aut-num", "route", "route6"):
+        if block.head.key in (*_NETWORK, "aut-num", "route", "route6"):
             continue
         if any(value.lower() == handle.lower() for value in block.values(*_HANDLES)):
             return block
@@ -131,7 +131,7 @@ def _explained(found: list[TextBlock], handle: str) -> TextBlock | None:
 
 
 def _routes(block: TextBlock, held: Address | None, asked: int | None) -> Iterator[Route]:
-    network = ranges.network(block.entries[0].value)
+    network = ranges.network(block.head.value)
     if network is None:
         return
     for value in block.values("origin"):
