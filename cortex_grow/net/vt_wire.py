@@ -55,8 +55,7 @@ class Client:
         try:
             return self._loop.run_until_complete(self._exchange(exchange, ask, path))
         except SourceError as error:
-            if isinstance(error, SettingsError) and not error.source:
-                error.source = exchange.source
+            error.source = error.source or exchange.source
             raise
         except _OtherOrigin as error:
             text = f"it redirects to {clean(str(error), 80)!r}, which is not followed"
@@ -135,6 +134,9 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         if not same_origin(str(req.url), self._server):
             raise _OtherOrigin(req.url.host)
+        if req.proxy_headers:
+            # aiohttp puts the session's headers, the key among them, into its CONNECT to the proxy as well.
+            req.proxy_headers = type(req.proxy_headers)()
         exchange, deadline = self.ask
         limit = min(exchange.settings.connect_timeout, deadline.left())
         return await super().connect(req, traces, aiohttp.ClientTimeout(total=None, sock_connect=limit))

@@ -240,8 +240,7 @@ class Wire:
                 # A body that was read to its end has given its connection back already.
                 response.close()
         except SourceError as error:
-            if isinstance(error, SettingsError) and not error.source:
-                error.source = exchange.source
+            error.source = error.source or exchange.source
             raise
         except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             raise _failed(exchange, error, ask.deadline, proxy) from None
@@ -305,6 +304,7 @@ def _failed(exchange: Exchange, error: Exception, deadline: Deadline, proxy: str
     host = exchange.host
     for item in chain:
         if isinstance(item, SourceError):
+            item.source = item.source or exchange.source
             return item
     for item in chain:
         if isinstance(item, ssl.SSLError):

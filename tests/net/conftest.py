@@ -32,8 +32,8 @@ def serve() -> Iterator[Callable[..., Server]]:
 def proxy_to() -> Iterator[Callable[..., Proxy]]:
     proxies: list[Proxy] = []
 
-    def start(port: int, password: str | None = None) -> Proxy:
-        proxies.append(Proxy(port, password))
+    def start(port: int, password: str | None = None, **named: Any) -> Proxy:
+        proxies.append(Proxy(port, password, **named))
         return proxies[-1]
 
     yield start

@@ -27,7 +27,7 @@ Behave = Callable[[socket.socket, Request, int], "bool | None"]
 
 
 class Server:
-    """Calls ``behave(connection, request, count)`` for every request; True keeps the connection open for the next one."""
+    """Calls ``behave(connection, request, count)`` for every request; True keeps it open for the next."""
 
     def __init__(self, behave: Behave, context: ssl.SSLContext | None = None) -> None:
         self.behave = behave
@@ -115,10 +115,10 @@ def answer(value: object, status: str = "200 OK", **headers: str) -> bytes:
 class Proxy(Server):
     """A forward proxy: CONNECT and absolute addresses, whatever the host is called, lead to ``port`` on loopback."""
 
-    def __init__(self, port: int, password: str | None = None) -> None:
+    def __init__(self, port: int, password: str | None = None, context: ssl.SSLContext | None = None) -> None:
         self.to = port
         self.password = password
-        super().__init__(self._forward)
+        super().__init__(self._forward, context)
 
     def _forward(self, connection: socket.socket, request: Request, count: int) -> bool:
         if self.password and request.headers.get("proxy-authorization") != self.password:

@@ -85,7 +85,7 @@ def test_a_page_is_not_not_found(serve: Any, client: Any) -> None:
     """A wrong base address or a proxy answers 404 with a page: that is no *not known*."""
     server = serve(always(response(PAGE, "404 Not Found", content_type="text/html")))
     session = client(server.url)
-    with pytest.raises(NotAnAnswerError, match="nothing at this address.*Please log in"):
+    with pytest.raises(NotAnAnswerError, match=r"nothing at this address.*Please log in"):
         session.request("GET", "/x")
     assert session.request("GET", "/x", html_absent=True).absent
 
@@ -349,7 +349,7 @@ def test_refused_and_unknown_hosts(client: Any) -> None:
     with pytest.raises(UnreachableError, match=f"refuses connections on port {port}") as caught:
         client(f"http://127.0.0.1:{port}", retries=1).request("GET", "/x")
     assert caught.value.attempts == 2 and caught.value.unsent
-    with pytest.raises(UnreachableError, match="could not be resolved|was not resolved"):
+    with pytest.raises(UnreachableError, match=r"could not be resolved|was not resolved"):
         client("http://no-such-host.invalid", seconds=8.0).request("GET", "/x")
 
 
