@@ -70,7 +70,8 @@ def test_own(assets: Assets, type_: str, value: str, entry: str) -> None:
         ("fqdn", "corp-asset.example.attacker.test"), ("url", "http://attacker.test/corp-asset.example"),
         ("url", "http://corp-asset.example@attacker.test/"), ("url", "http://attacker.test/?u=http://203.0.113.7/"),
         ("domain", "mail-only.example"), ("mail", "someone@sub.mail-only.example"), ("network", "198.51.0.0/16"),
-        ("network", "198.51.101.0/24"), ("ip", "2001:db8:43::"), ("hash", "00" * 16), ("mutex", "corp-asset.example"),
+        ("network", "198.51.101.0/24"),
+        ("network", "198.51.100.0/23"), ("ip", "2001:db8:43::"), ("hash", "00" * 16), ("mutex", "corp-asset.example"),
         ("filename", "corp-asset.example"), ("mail", "corp-asset.example@attacker.test"),
     ],
 )  # fmt: skip

@@ -149,6 +149,25 @@ def test_every_set_survives_when_there_are_more_than_a_byte_can_number(tmp_path:
     assert {name: slugs(index, "domain", name) for name in wanted} == wanted
 
 
+def test_a_suffix_under_which_strangers_have_names(tmp_path: Path) -> None:
+    lists = tmp_path / "lists"
+    write_list(lists, "umbrella-blockpage-hostname", "hostname", ["suffix.example", "example"], HOSTS)
+    write_list(lists, "second-level-tlds", "string", ["suffix.example"], ("domain", "hostname"))
+    write_list(lists, "lots-project", "hostname", [".dotted.example", "plain.example"], HOSTS)
+    index = made(tmp_path)
+
+    def actions(type_: str, value: str) -> dict[str, str]:
+        return {match.slug: match.action for match in index.lookup(type_, value)}
+
+    assert actions("domain", "suffix.example")["umbrella-blockpage-hostname"] == "suppress"
+    assert actions("fqdn", "x.suffix.example") == {"umbrella-blockpage-hostname": "context"}
+    assert actions("url", "http://suffix.example/x") == {"umbrella-blockpage-hostname": "context"}
+    assert actions("fqdn", "x.other.example") == {"umbrella-blockpage-hostname": "suppress"}
+    assert actions("url", "http://x.other.example/x") == {"umbrella-blockpage-hostname": "demote"}
+    assert actions("fqdn", "x.dotted.example") == {"umbrella-blockpage-hostname": "context", "lots-project": "context"}
+    assert actions("fqdn", "x.plain.example") == {"umbrella-blockpage-hostname": "demote", "lots-project": "context"}
+
+
 # ── regex lists ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
