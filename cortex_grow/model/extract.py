@@ -91,6 +91,7 @@ class Extraction(Iterator[Found]):
         self._delimiter: str | None = None
         self._comments = False
         self._columns: list[str] = []
+        self._header_may_come = True
         self._found = self._run(_lines(text) if isinstance(text, str) else iter(text))
 
     def __iter__(self) -> Extraction:
@@ -139,12 +140,14 @@ class Extraction(Iterator[Found]):
                 return
         delimiter = "|" if line[0] == "|" == line[-1] and len(line) > 2 else self._delimiter
         cells = _split(line.removeprefix("#").strip() if delimiter != "|" else line, delimiter) if delimiter else []
-        if len(cells) > 1 and not self._columns and _is_header(cells):
+        if len(cells) > 1 and self._header_may_come and _is_header(cells):
             self._columns = [named(cell) for cell in cells]
+            self._header_may_come = False
         elif self._comments and line.startswith("#"):
             if "://" in line or "[.]" in line:
                 self._skip(line, "is in a comment")
         elif len(cells) > 1:
+            self._header_may_come = False
             columns = self._columns if len(self._columns) == len(cells) else [""] * len(cells)
             row = _row_type(cells)
             for name, cell in zip(columns, cells, strict=True):
