@@ -19,23 +19,30 @@ _ABUSE = re.compile(r"%\s*Abuse contact for '([^']{1,100})' is '([^']{3,254})'",
 _NOBODYS = ("IANA-BLK", "NON-RIPE-NCC-MANAGED-ADDRESS-BLOCK", "IANA-NETBLOCK", "IANA-BLOCK")
 
 
+Objects = dict[str, TextBlock]
+# Networks nest; more than this is no answer about one address.
+_DEEPEST = 16
+
+
 def read(text: str, value: str) -> Resources:
     """What a text about an address, or about an autonomous system (``AS64496``), holds of it."""
     held = ranges.address(value)
     asked = int(value[2:]) if value[:2].upper() == "AS" and value[2:].isdecimal() else None
     found = lines.blocks(text)
+    objects = _objects(found)
     comments = {shown.strip(): mail_in(mail) for line in lines.lines(text) for shown, mail in _ABUSE.findall(line)}
     resources = Resources()
     for position, block in enumerate(found):
         key = block.head.key
         if held is not None and key in _NETWORK:
             network = _network(block, held)
-            if network is not None and not set(block.values("netname")) & set(_NOBODYS):
-                resources.blocks.append(_block(found, position, network, comments))
+            wanted = network is not None and not set(block.values("netname")) & set(_NOBODYS)
+            if network is not None and wanted and len(resources.blocks) < _DEEPEST:
+                resources.blocks.append(_block(found, position, network, objects, comments))
         elif asked is not None and key in ("aut-num", "asnumber"):
             about = _in_range(block.head.value, asked) if key == "asnumber" else asked in _numbers(block.head.value)
-            if about:
-                resources.numbers.append(_number(found, position, comments))
+            if about and len(resources.numbers) < _DEEPEST:
+                resources.numbers.append(_number(found, position, objects, comments))
         elif key in ("route", "route6"):
             resources.routes.extend(_routes(block, held, asked))
     if asked is not None:
@@ -52,28 +59,30 @@ def _network(block: TextBlock, held: Address) -> Network | None:
     return None
 
 
-def _block(found: list[TextBlock], position: int, network: Network, comments: dict[str, str | None]) -> Block:
+def _block(
+    found: list[TextBlock], position: int, network: Network, objects: Objects, comments: dict[str, str | None]
+) -> Block:
     block = found[position]
     return Block(
         network=network,
         name=block.first(("netname",)),
         country=block.first(("country",)),
         kind=block.first(("status", "nettype")),
-        registrant=_registrant(found, position),
-        abuse=tuple(dict.fromkeys(_abuse(found, position, comments))),
+        registrant=_registrant(found, position, objects),
+        abuse=tuple(dict.fromkeys(_abuse(found, position, objects, comments))),
         numbers=tuple(number for value in block.values("originas") for number in _numbers(value)),
         created=dates.moment(block.first(("created", "regdate"))),
         changed=dates.moment(block.first(("last-modified", "updated"))),
     )
 
 
-def _number(found: list[TextBlock], position: int, comments: dict[str, str | None]) -> Number:
+def _number(found: list[TextBlock], position: int, objects: Objects, comments: dict[str, str | None]) -> Number:
     block = found[position]
     return Number(
         name=block.first(("as-name", "asname")),
         country=block.first(("country",)),
-        registrant=_registrant(found, position),
-        abuse=tuple(dict.fromkeys(_abuse(found, position, comments))),
+        registrant=_registrant(found, position, objects),
+        abuse=tuple(dict.fromkeys(_abuse(found, position, objects, comments))),
         created=dates.moment(block.first(("created", "regdate"))),
         changed=dates.moment(block.first(("last-modified", "updated"))),
     )
@@ -87,26 +96,26 @@ def _below(found: list[TextBlock], position: int) -> Iterator[TextBlock]:
         yield block
 
 
-def _registrant(found: list[TextBlock], position: int) -> Registrant:
+def _registrant(found: list[TextBlock], position: int, objects: Objects) -> Registrant:
     block = found[position]
     name = block.first(("owner",))
     handle = block.first(("org",))
     if not name and handle:
-        explained = _explained(found, handle)
+        explained = objects.get(handle.lower())
         name = explained.first(("org-name",)) if explained else None
     if not name and block.head.key in ("netrange", "asnumber"):
         name = next((text for one in _below(found, position) if (text := one.first(("orgname", "custname")))), None)
     return registrant_of(name, None, (), "")
 
 
-def _abuse(found: list[TextBlock], position: int, comments: dict[str, str | None]) -> Iterator[str]:
+def _abuse(found: list[TextBlock], position: int, objects: Objects, comments: dict[str, str | None]) -> Iterator[str]:
     block = found[position]
     told = comments.get(block.head.value)
     if told:
         yield told
     for key in _CONTACTS:
         for handle in block.values(key):
-            explained = _explained(found, handle)
+            explained = objects.get(handle.lower())
             if explained is None:
                 continue
             # Who is named as the abuse contact is meant with any mail; of the others only the mailbox for abuse.
@@ -120,14 +129,14 @@ def _abuse(found: list[TextBlock], position: int, comments: dict[str, str | None
                     yield mail
 
 
-def _explained(found: list[TextBlock], handle: str) -> TextBlock | None:
-    """The object that a handle stands for."""
+def _objects(found: list[TextBlock]) -> Objects:
+    """The objects that handles stand for, by handle."""
+    objects: Objects = {}
     for block in found:
-        if block.head.key in (*_NETWORK, "aut-num", "route", "route6"):
-            continue
-        if any(value.lower() == handle.lower() for value in block.values(*_HANDLES)):
-            return block
-    return None
+        if block.head.key not in (*_NETWORK, "aut-num", "route", "route6"):
+            for value in block.values(*_HANDLES):
+                objects.setdefault(value.lower(), block)
+    return objects
 
 
 def _routes(block: TextBlock, held: Address | None, asked: int | None) -> Iterator[Route]:
