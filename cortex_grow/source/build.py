@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ from cortex_grow.source.facts import (
 
 if TYPE_CHECKING:
     from cortex_grow.hygiene.assets import Assets
-    from cortex_grow.hygiene.index import Index
+    from cortex_grow.hygiene.index import Index, Match
 
 LONGEST_CELL = 2000
 MOST_ROWS = 500
@@ -248,13 +248,7 @@ class Builder:
             judgement = judge(indicator, self.hygiene, self.assets)
             if judgement.action == "none":
                 continue
-            terms = []
-            for match in judgement.matches:
-                points = HYGIENE_POINTS.get(match.action, 0)
-                if match.action == "deny":
-                    points = DENIED_POINTS
-                if points:
-                    terms.append(Term("hygiene", match.list, points, f"on the list {match.list}"))
+            terms = _hygiene_terms(judgement.matches)
             tags = tuple(sorted({*node.tags, *(tag(f"list:{match.list}") for match in judgement.matches)}))
             node = replace(node, terms=distinct((*node.terms, *terms)), tags=tags)
             if node_id != self.seed.id and judgement.action in ("suppress", "own"):
@@ -284,6 +278,20 @@ class Builder:
         found = len(self.unreadable)
         unread = Limit(self.declaration.name, "values that cannot be read", found, 0, line(examples))
         return union((*self.limits, unread))
+
+
+def _hygiene_terms(matches: Sequence[Match]) -> list[Term]:
+    """One term for what the warning lists say, however many of them name the indicator, and one for a denial."""
+    terms = []
+    denied = any(match.action == "deny" for match in matches)
+    for action in ("deny",) if denied else HYGIENE_POINTS:
+        named = [match.list for match in matches if match.action == action]
+        if named:
+            points = DENIED_POINTS if action == "deny" else HYGIENE_POINTS[action]
+            more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+            rule = "deny list" if action == "deny" else "warning lists"
+            terms.append(Term("hygiene", rule, points, line(f"on the list {named[0]}{more}")))
+    return terms
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

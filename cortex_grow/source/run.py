@@ -204,6 +204,7 @@ class Asking:
         parts = self.answer.parts.values()
         status = "internal" if internal else "found" if any(part.found for part in parts) else "not-found"
         notes = [f"internal, not asked: {internal}"] if internal else []
+        notes.extend(str(problem) for problem in self.job.assets.problems[:5])
         if not internal and not self.job.state.shared:
             notes.append(f"quota and cache not shared: {self.job.state.why_not}")
         return Provenance(

@@ -75,12 +75,13 @@ def execute(worker: type, arguments: list[str]) -> int:
 
 
 def _told(name: str, error: BaseException) -> str:
+    from cortex_grow.hygiene.errors import HygieneError
     from cortex_grow.model.indicator import InvalidIndicator
     from cortex_grow.net.errors import SourceError
 
     if isinstance(error, SourceError):
         return str(error)
-    if isinstance(error, (InvalidIndicator, InputError, SettingError)):
+    if isinstance(error, (InvalidIndicator, InputError, SettingError, HygieneError)):
         return f"{name}: {error}"
     import traceback
 
