@@ -315,7 +315,7 @@ def _name(text: str, plain: str) -> Indicator:
     host = _PATH.split(plain, maxsplit=1)[0]
     path = plain[len(host) :]
     before, colon, port = host.rpartition(":")
-    name = before if colon and port.isdigit() and len(port) < 6 else host
+    name = before if colon and port.isascii() and port.isdigit() and len(port) < 6 else host
     name = name.removeprefix("*").removeprefix(".")
     stem, _, extension = text.lower().rpartition(".")
     if not stem or extension not in EXTENSIONS or not _FILE.fullmatch(text):
