@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +16,7 @@ from cortex_grow.share import html
 from cortex_grow.share.markup import el, link, raw
 from cortex_grow.share.text import visible
 from tests.share.reports import HOSTILE, edge, hostile, report, whole
-from tests.support import ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
-from fetch import NotHereError, browser
+from tools.fetch import NotHereError, browser
 
 ELEMENTS = {"html", "head", "meta", "title", "style", "script", "body", "header", "main", "section", "div", "p"}
 ELEMENTS |= {"h1", "h2", "span", "bdi", "dl", "dt", "dd", "details", "summary", "ul", "li", "table", "thead", "tbody"}
