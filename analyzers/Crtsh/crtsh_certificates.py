@@ -141,6 +141,8 @@ def _certificate(seed: Indicator, part: str, body: Json, logged: str | None) -> 
         yield Missing(part, str(error))
         return
     end = found("certificate", read.sha256)
+    if part == "certificate":
+        yield Summary("names", str(len(set(read.hosts))))
     if seed.type == "hash":
         yield Related(seed, "related-to", end, context={"because": "it is the fingerprint of this certificate"})
     about = {"sha1": read.sha1, "serial": read.serial, "subject": read.subject, "issuer": read.issuer}

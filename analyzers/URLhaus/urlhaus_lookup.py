@@ -74,9 +74,9 @@ def _host(seed: Indicator, body: Json) -> Iterator[Fact]:
         end = found("url", url["url"].text)
         yield Related(end, "hosted-by", seed, added, reference=reference, context=context)
         yield About(end, first_seen=added, tags=url["tags"].texts)
-    yield Score(50, "host", f"{online} online of {total} malware URLs on this host", when=online)
-    yield Score(30, "host", f"{total} malware URLs on this host, those given offline", when=total and not online)
-    yield Score(10, "many URLs", f"{total} malware URLs on this host", when=total >= MANY)
+    yield Score(50, "host", f"{online} online of {_many(total)} on this host", when=online)
+    yield Score(30, "host", f"{_many(total)} on this host, offline as far as given", when=total and not online)
+    yield Score(10, "many URLs", f"{_many(total)} on this host", when=total >= MANY)
     yield from _blacklists(body, None)
     yield About(seed, first_seen=body["firstseen"].time)
     lists = {name: body["blacklists"][name].text for name in ("spamhaus_dbl", "surbl")}
@@ -98,7 +98,7 @@ def _payload(seed: Indicator, body: Json) -> Iterator[Fact]:
         yield Related(seed, "downloaded-from", end, *times, reference=reference, context=context)
         yield Related(end, "hosted-by", _host_in(url["url"].text), reference=reference)
         yield from _named(seed, url)
-    yield Score(30, "payload", f"URLhaus downloaded it from {total} malware URLs", when=total)
+    yield Score(30, "payload", f"URLhaus downloaded it from {_many(total)}", when=total)
     yield from _signature(body, None)
     facts = {name.replace("_", " "): body[name].text for name in ("file_type", "file_size", "signature")}
     detections = body["virustotal"]["result"].text
@@ -116,6 +116,10 @@ def _urls(body: Json) -> Generator[Fact, None, tuple[int, int]]:
     if total > len(urls):
         yield Cut("malware URLs", total, len(urls), "URLhaus gives no more of them in one answer")
     return total, online
+
+
+def _many(total: int) -> str:
+    return f"{total} malware URL{'' if total == 1 else 's'}"
 
 
 def _listed(url: Json, about: End) -> Iterator[Fact]:

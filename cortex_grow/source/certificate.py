@@ -89,7 +89,7 @@ def _read(content: bytes) -> Certificate:
     return Certificate(
         sha256=hashlib.sha256(content).hexdigest(),
         sha1=hashlib.sha1(content, usedforsecurity=False).hexdigest(),
-        serial=reading.field("serial number", lambda: f"{parsed.serial_number:x}", ""),
+        serial=reading.field("serial number", lambda: _hex(parsed.serial_number), ""),
         subject=reading.field("subject", lambda: parsed.subject.rfc4514_string(), ""),
         issuer=reading.field("issuer", lambda: parsed.issuer.rfc4514_string(), ""),
         not_before=reading.field("not before", lambda: _time(parsed.not_valid_before_utc), None),
@@ -156,6 +156,11 @@ def _texts(parsed: x509.Certificate, oid: x509.ObjectIdentifier) -> tuple[str, .
     values = [attribute.value for attribute in parsed.subject.get_attributes_for_oid(oid)]
     texts = [value for value in values if isinstance(value, str)]
     return tuple(text for text in texts if "." in text and not any(character.isspace() for character in text))
+
+
+def _hex(number: int) -> str:
+    digits = f"{number:x}"
+    return digits if len(digits) % 2 == 0 or number < 0 else f"0{digits}"
 
 
 def _time(moment: datetime) -> str:
