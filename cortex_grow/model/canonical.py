@@ -215,6 +215,8 @@ def _url(text: str) -> tuple[str, str]:
     if not re.fullmatch(_PORT, port) or not 0 < int(port or "1") < 65536:
         raise Unfit("has a port that is no number from 1 to 65535")
     port = "" if not port or int(port) == _DEFAULT_PORTS.get(scheme) else f":{int(port)}"
+    if scheme in _DEFAULT_PORTS and not rest.startswith("/"):
+        rest = f"/{rest}"  # an empty path is the root (RFC 3986, 6.2.3)
     return "url", f"{scheme}://{user}{at}{host}{port}{rest}"
 
 

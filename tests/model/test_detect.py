@@ -88,7 +88,7 @@ CASES = [
     ("domain: evil.com", "domain:evil.com"),
     ("hXXps[:]//evil[.]com/a", "url:https://evil.com/a"),
     ("hxxps[://]evil[.]com/a", "url:https://evil.com/a"),
-    ("HXXP://evil(dot)com", "url:http://evil.com"),
+    ("HXXP://evil(dot)com", "url:http://evil.com/"),
     ("hxxp[:]//192.0.2[.]1:80/a", "url:http://192.0.2.1/a"),
     ("fxp://evil[.]com/a", "url:ftp://evil.com/a"),
     ("http://evil.com/a[.]b", "url:http://evil.com/a[.]b"),

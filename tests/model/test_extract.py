@@ -88,7 +88,7 @@ def test_prose() -> None:
         "4 ip:192.0.2.2",
         "4 mail:user@evil5.com",
         "4 url:http://evil6.com/x_(y)",
-        "4 url:https://evil7.com",
+        "4 url:https://evil7.com/",
         "4 domain:evil7.org",
         "6 cve:CVE-2021-44228",
         "6 technique:T1059.001",
