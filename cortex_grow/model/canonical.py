@@ -52,6 +52,7 @@ _FAVICON = r"-?[0-9]{1,10}"
 _LABEL = r"(?i)([a-z0-9]{3,12})[ ]?:[ ]?(.+)"
 _REGISTRY = r"(?i)(?:Computer\\)?<?(\\REGISTRY\\(?:MACHINE|USER)|[A-Z_]{3,24})>?:?(\\.*)"
 
+_ROOTED = ("http", "https", "ftp", "ftps")
 _DEFAULT_PORTS = {
     "http": 80,
     "https": 443,
@@ -215,7 +216,7 @@ def _url(text: str) -> tuple[str, str]:
     if not re.fullmatch(_PORT, port) or not 0 < int(port or "1") < 65536:
         raise Unfit("has a port that is no number from 1 to 65535")
     port = "" if not port or int(port) == _DEFAULT_PORTS.get(scheme) else f":{int(port)}"
-    if scheme in _DEFAULT_PORTS and not rest.startswith("/"):
+    if scheme in _ROOTED and not rest.startswith("/"):
         rest = f"/{rest}"  # an empty path is the root (RFC 3986, 6.2.3)
     return "url", f"{scheme}://{user}{at}{host}{port}{rest}"
 
