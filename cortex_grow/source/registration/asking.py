@@ -44,7 +44,10 @@ def subject(seed: Indicator) -> Indicator:
     """What a registry is asked about: the registrable domain of a name (or a public suffix itself), else the seed."""
     if seed.type not in ("domain", "fqdn"):
         return seed
-    name = registrable(seed.value) or seed.value
+    name = registrable(seed.value)
+    if name is None:
+        # A public suffix itself, or a name under one that RFC 2606 or RFC 6761 reserves.
+        name = seed.value if seed.type == "domain" else ".".join(seed.value.split(".")[-2:])
     return seed if name == seed.value else Indicator("domain", name)
 
 

@@ -1,8 +1,9 @@
 """What python-whois makes of a text, for the layouts and lines that this package does not read itself.
 
-Only plain facts are taken from it: registrar, dates, statuses, DNSSEC. What it calls the registrant is often somebody
-else (of ``.at``, ``.il``, ``.ir`` and others), its mails are all those of the text, and its name servers may be whole
-paragraphs. Imported here and not before: the import takes as long as the rest of a job.
+Only dates and statuses are taken from it. What it calls the registrant is often somebody else (of ``.at``, ``.il``,
+``.ir`` and others), and so is its registrar (of ``.com`` in its old layout, of ``.co`` and ``.ml``); its mails are all
+those of the text, and its name servers may be whole paragraphs. Imported here and not before: the import takes as long
+as the rest of a job.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 
 from cortex_grow.source.registration import lines
 from cortex_grow.source.registration.record import Registration
-from cortex_grow.source.registration.withheld import nobody
 
 log = logging.getLogger(__name__)
 # Its expressions were not written for hostile texts: some of them take time that grows with the square of a line's
@@ -34,7 +34,6 @@ def filled(registration: Registration, text: str, name: str, seen: Iterable[str]
     }
     return registration.filled(
         Registration(
-            registrar=_text(found.get("registrar")),
             statuses=() if registration.statuses else tuple(_statuses(found.get("status"))),
             created=dates.get("created"),
             changed=dates.get("changed"),
@@ -53,13 +52,6 @@ def parsed(text: str, name: str) -> dict[str, Any]:
     except Exception as error:  # a parser of anybody's text raises anything; it then only has nothing to add
         log.debug("python-whois cannot read the text about %s: %r", name, error)
         return {}
-
-
-def _text(value: Any) -> str | None:
-    first = next(iter(value), None) if isinstance(value, (list, tuple)) else value
-    if not isinstance(first, str) or not first.strip() or len(first) > 120 or nobody(first):
-        return None
-    return first.strip()
 
 
 def _moment(value: Any) -> str | None:

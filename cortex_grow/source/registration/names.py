@@ -331,7 +331,7 @@ def _registrar(found: list[TextBlock], facts: list[TextBlock]) -> str | None:
         return flat.partition(" ( http")[0].partition("(http")[0].strip()
     for block in found:
         if block.heading in lines.REGISTRAR:
-            return block.first(("organization", "organisation", "name", "registrar name")) or next(
+            return block.first(("organization", "organisation", "name", "registrar name", "registrar")) or next(
                 iter(block.bare()), None
             )
     return None

@@ -94,9 +94,10 @@ def outcome(text: str, value: str, is_name: bool, source: str = "", server: str 
     said = [line for line in said if line]
     if any(_FREE.fullmatch(line) for line in said):
         return Outcome.FREE
-    spoken = [line for line in rows if line.strip() and not re.match(r"\s*[%#](?!\s*error)", line, re.I)]
-    spoken[:0] = [line for line in said if len(line) < 100 and _LIMITED.fullmatch(line)]
-    failure = _failure(spoken, source, server)
+    error = any(re.match(r"\s*[%#]\s*error", line, re.I) for line in rows)
+    spoken = said if error else [line for line in rows if line.strip() and not re.match(r"\s*[%#]", line)]
+    limited = [line for line in said if len(line) < 100 and _LIMITED.fullmatch(line)]
+    failure = _failure(limited + spoken, source, server)
     if failure is not None:
         raise failure
     if is_name and statuses and not any(re.match(r"[345]\d\d\b", status) for status in statuses):

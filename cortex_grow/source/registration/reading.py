@@ -59,7 +59,7 @@ def _name(seed: Indicator, asked: Indicator, answer: Answer, text: str | None) -
     if isinstance(text, str):
         reading = names.read(text, asked.value)
         one = reading.registration
-        if not (one.registrar and one.statuses and {"created", "expires"} <= reading.seen):
+        if not (one.statuses and {"created", "expires"} <= reading.seen):
             one = library.filled(one, text, asked.value, reading.seen)
         found = found.filled(one) if found else one
     if found is not None:
