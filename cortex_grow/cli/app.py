@@ -126,15 +126,20 @@ def _terminal(quiet: bool = False) -> Terminal:
     return terminal
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit()
+
+
 @app.callback()
 def _main(
     config: ConfigFile = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     _given["config"] = config
-    if version:
-        print(__version__)
-        raise typer.Exit()
 
 
 @command("run")

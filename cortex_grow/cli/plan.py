@@ -13,6 +13,7 @@ from cortex_grow.growth.sources import plan as costs
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.report import Skipped
 from cortex_grow.source.base import Job
+from cortex_grow.source.declaration import EXPOSURES, Declaration
 from cortex_grow.source.exposure import barred
 
 UNITS = {"minute": 60, "day": 86400, "month": 30 * 86400}
@@ -72,9 +73,9 @@ def plan(
     fitting: set[Indicator] = set()
     for name, entry in ready.items():
         declaration = entry.declaration
-        reasons = {one: barred(one, job.tlp, job.pap, entry.settings) for one in declaration.exposures()}
+        reasons = {one: barred(one, job.tlp, job.pap, entry.settings) for one in _exposures(declaration)}
         if all(reasons.values()):
-            left_out.append(Skipped(name, next(str(reason) for reason in reasons.values())))
+            left_out.append(Skipped(name, "; ".join(dict.fromkeys(map(str, reasons.values())))))
             continue
         of = outside if declaration.exposures() != {"local"} else asked
         indicators, calls = costs(of, [declaration]).get(name, (0, 0))
@@ -107,6 +108,10 @@ def plan(
         budget.depth,
         budget.indicators,
     )
+
+
+def _exposures(declaration: Declaration) -> list[str]:
+    return sorted(declaration.exposures(), key=EXPOSURES.index)
 
 
 def parts(grow: Mapping[str, Any], exposure: str) -> str:

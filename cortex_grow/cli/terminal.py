@@ -90,7 +90,7 @@ class Terminal:
 
         made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for name in columns:
-            made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+            made.add_column(self._cell(name), justify="right" if name in right else "left", overflow="fold")
         for row in rows:
             made.add_row(*(self._cell(value) for value in row))
         self.out.print(made)
