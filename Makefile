@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint fetch bench lock clean
 PY := .venv/bin/python
-TESTS ?= -n auto --dist loadgroup
+TESTS ?= -n auto --dist worksteal
 export PYTHON
 
 help: ## what can be made

@@ -36,6 +36,8 @@ NOTHING_FOREIGN = ("pack", "model", "hygiene", "source")
 LATE = {"requests", "vt", "dns", "whois", "typer", "rich"}
 # Not foreign, but too heavy to import before it is needed.
 HEAVY = {"asyncio", "concurrent.futures", "multiprocessing", "unittest", "http.server", "jsonschema", "pydantic"}
+# What only one source's jobs import, and need at once: it asks in threads.
+OF_ONE_SOURCE = {Path("cortex_grow/net/dns.py")}
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,7 @@ def loaded(*modules: str) -> list[str]:
 
 def package_modules(part: str) -> list[str]:
     """The modules of a part that a job imports at once; compilers run at build time and not in a job."""
-    found = {p.relative_to(ROOT) for p in files(ROOT, f"cortex_grow/{part}")} - late_modules(ROOT)
+    found = {p.relative_to(ROOT) for p in files(ROOT, f"cortex_grow/{part}")} - late_modules(ROOT) - OF_ONE_SOURCE
     names = sorted(".".join(p.with_suffix("").parts) for p in found)
     return [n.removesuffix(".__init__") for n in names if "compile" not in n and not n.endswith("__main__")]
 

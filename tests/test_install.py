@@ -7,10 +7,10 @@ import os
 import signal
 import stat
 import subprocess
-import sys
+import tempfile
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -69,9 +69,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "opt" / "cortex-grow"
 
 
+@pytest.fixture(scope="session")
+def plain() -> Iterator[str]:
+    """An interpreter whose path a first line can hold, wherever the tests themselves run."""
+    with tempfile.TemporaryDirectory(prefix="cg") as place:
+        venv.create(place, symlinks=True)
+        yield str(Path(place, "bin", "python"))
+
+
 @pytest.fixture
-def lay(planted: Path, folder: Path) -> Lay:
-    def run(folder: Path = folder, python: str = sys.executable) -> InstallReport:
+def lay(planted: Path, folder: Path, plain: str) -> Lay:
+    def run(folder: Path = folder, python: str = plain) -> InstallReport:
         return install(folder, python, pack_root=planted, check=False)
 
     return run
@@ -94,12 +102,12 @@ def tree(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
 
 
-def test_the_kernel_starts_every_worker(lay: Lay, folder: Path) -> None:
+def test_the_kernel_starts_every_worker(lay: Lay, folder: Path, plain: str) -> None:
     report = lay()
-    assert report.interpreter == sys.executable
+    assert report.interpreter == plain
     for top, command in (("analyzers", "First/first_worker.py"), ("responders", "Push/push_worker.py")):
         answer = told(folder, command, top)
-        assert answer["prefix"] == sys.prefix
+        assert answer["prefix"] == str(Path(plain).parent.parent)
         assert answer["cwd"] == str(folder / top)
         assert answer["argv"] == [str(folder / top / command), str(folder.parent / "job")]
 
@@ -140,7 +148,9 @@ def test_a_virtual_environment_stays_the_virtual_environment(lay: Lay, folder: P
 
 
 @pytest.mark.parametrize("name", ["an env 'quoted' $HOME", "e" * 140])
-def test_an_interpreter_that_no_first_line_can_name(lay: Lay, folder: Path, tmp_path: Path, name: str) -> None:
+def test_an_interpreter_that_no_first_line_can_name(
+    lay: Lay, folder: Path, tmp_path: Path, plain: str, name: str
+) -> None:
     venv.create(tmp_path / name, symlinks=True)
     report = lay(python=str(tmp_path / name / "bin" / "python"))
     assert report.interpreter == str(folder / LAUNCHER)
@@ -151,7 +161,7 @@ def test_an_interpreter_that_no_first_line_can_name(lay: Lay, folder: Path, tmp_
 
     # Back to a plain interpreter: the launcher goes, after the workers no longer need it.
     assert LAUNCHER in lay().removed
-    assert told(folder, "First/first_worker.py")["prefix"] == sys.prefix
+    assert told(folder, "First/first_worker.py")["prefix"] == str(Path(plain).parent.parent)
 
 
 def test_sigterm_reaches_the_worker_through_the_launcher(lay: Lay, folder: Path, tmp_path: Path) -> None:
@@ -313,7 +323,7 @@ def test_a_broken_manifest_is_refused(lay: Lay, folder: Path, text: str) -> None
         lay()
 
 
-def test_folders_that_cortex_cannot_use(lay: Lay, tmp_path: Path, planted: Path) -> None:
+def test_folders_that_cortex_cannot_use(lay: Lay, tmp_path: Path, planted: Path, plain: str) -> None:
     for folder in (
         tmp_path / "x" / ".." / "pack",
         tmp_path / "two words",
@@ -327,7 +337,7 @@ def test_folders_that_cortex_cannot_use(lay: Lay, tmp_path: Path, planted: Path)
     with pytest.raises(InstallError, match="not a folder"):
         lay(tmp_path / "file")
     with pytest.raises(InstallError, match="the pack itself"):
-        install(planted.rename(tmp_path / "pack"), pack_root=tmp_path / "pack", check=False)
+        install(planted.rename(tmp_path / "pack"), plain, pack_root=tmp_path / "pack", check=False)
 
 
 def test_dots_are_answered_with_the_clean_path(lay: Lay, tmp_path: Path) -> None:
@@ -347,10 +357,10 @@ def test_a_relative_folder_becomes_a_clean_absolute_one(
     ]
 
 
-def test_folders_named_in_the_configuration_exist_without_workers(planted: Path, folder: Path) -> None:
+def test_folders_named_in_the_configuration_exist_without_workers(lay: Lay, planted: Path, folder: Path) -> None:
     for file in (planted / "responders" / "Push").iterdir():
         file.unlink()
-    install(folder, pack_root=planted, check=False)
+    lay()
     assert (folder / "responders").is_dir()
 
 
