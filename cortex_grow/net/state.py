@@ -173,7 +173,7 @@ class State:
 
         self.folder = folder
         self._why_not = why_not
-        self._counts = Database(folder and folder / "counts-1.sqlite", COUNTS)
+        self._counts = Database(folder and folder / "counts-1.sqlite", COUNTS, carry=True)
         self.quota: Quota = SqliteQuota(self._counts)
         self.breaker: Breaker = SqliteBreaker(self._counts)
         self._cache = SqliteCache(folder and folder / "cache-1.sqlite")
@@ -205,7 +205,7 @@ class State:
     @property
     def why_not(self) -> str:
         """Why it is not shared, or empty. May change: a disk can fill up."""
-        return self._why_not or self._counts.trouble or self._cache.database.trouble
+        return "; ".join(filter(None, (self._why_not, self._counts.trouble, self._cache.database.trouble)))
 
     def close(self) -> None:
         """Close the files."""

@@ -32,13 +32,17 @@ _of_the_parent: list[sqlite3.Connection] = []
 
 
 class Database:
-    """``path``: the file, or None for memory. ``schema``: SQL that makes its tables."""
+    """``path``: the file, or None for memory. ``schema``: SQL that makes its tables.
 
-    def __init__(self, path: Path | None, schema: str, pragmas: tuple[str, ...] = ()) -> None:
+    ``carry``: when the file can no longer be used, go on in memory with what it held, if that can still be read.
+    """
+
+    def __init__(self, path: Path | None, schema: str, pragmas: tuple[str, ...] = (), *, carry: bool = False) -> None:
         self.path = path
         self.trouble = ""
         self._schema = schema
         self._pragmas = pragmas
+        self._carry = carry
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
@@ -74,28 +78,43 @@ class Database:
             repaired = 0
             while True:
                 try:
+                    if self._connection is not None and self._moved():
+                        self._drop()
                     return self._once(work, write)
                 except sqlite3.Error as error:
-                    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
                     if self.path is None:
                         raise
+                    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
                     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() < patience:
                         time.sleep(random.uniform(0.001, 0.02))
                         continue
                     damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such table" in str(error)
-                    if damaged and repaired < 3:
-                        repaired += 1
-                        try:
-                            self._set_aside()
+                    repaired += 1
+                    try:
+                        if repaired <= 5 and (self._moved() or (damaged and self._set_aside())):
+                            self._drop()
                             continue
-                        except OSError as failed:
-                            self._alone(failed.strerror or str(failed))
-                    else:
                         self._alone(str(error))
+                    except OSError as failed:
+                        self._alone(failed.strerror or str(failed))
                 except OSError as error:
                     if self.path is None:
                         raise
                     self._alone(error.strerror or str(error))
+
+    def _moved(self) -> bool:
+        """Whether the file that is open is no longer the one at its place: set aside by another process, or deleted."""
+        if self.path is None:
+            return False
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _once(self, work: Callable[[sqlite3.Connection], T], write: bool) -> T:
         connection = self._connection
@@ -118,13 +137,18 @@ class Database:
             connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             connection.executescript(self._schema)
             return connection
-        try:
-            self._inode = self.path.stat().st_ino
-        except FileNotFoundError:
+        while True:
+            # Not while another process puts a new file in the place of a damaged one: SQLite finds its -wal
+            # file by name, and must not take the new one's for the old.
+            with self._folder_lock(self.path, shared=True):
+                if self.path.exists():
+                    return self._connect_to(self.path)
             self._create()
-            self._inode = self.path.stat().st_ino
+
+    def _connect_to(self, path: Path) -> sqlite3.Connection:
+        self._inode = path.stat().st_ino
         connection = sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode=rw",
+            f"file:{quote(str(path))}?mode=rw",
             uri=True,
             timeout=5.0,
             isolation_level=None,
@@ -144,7 +168,7 @@ class Database:
     def _create(self) -> None:
         path = self.path
         assert path is not None
-        with self._alone_in_folder(path):
+        with self._folder_lock(path):
             if path.exists():
                 return
             draft = path.with_name(f".{path.name}.new")
@@ -160,31 +184,31 @@ class Database:
                 connection.close()  # takes the draft's own -wal file along
             os.rename(draft, path)
 
-    def _set_aside(self) -> None:
+    def _set_aside(self) -> bool:
         path = self.path
         assert path is not None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        with self._alone_in_folder(path):
-            try:
-                if self._inode and path.stat().st_ino != self._inode:
-                    return  # another process has done it already
-            except FileNotFoundError:
-                return
-            for left in _beside(path):
-                left.unlink(missing_ok=True)
-            os.replace(path, path.with_name(f"{path.name}.damaged"))
+        with self._folder_lock(path):
+            if not self._moved():  # else another process has done it already
+                os.replace(path, path.with_name(f"{path.name}.damaged"))
+                for left in _beside(path):
+                    left.unlink(missing_ok=True)
+        return True
 
     def _alone(self, why: str) -> None:
         self.trouble = f"{self.path} cannot be used ({why})"
         self.path = None
-        if self._connection is not None:
-            try:
-                self._connection.close()
-            except sqlite3.Error:
-                pass  # it is broken, and that is already said
-        self._connection = None
+        broken, self._connection = self._connection, None
+        if broken is None:
+            return
+        try:
+            if self._carry:
+                memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+                broken.backup(memory)
+                if memory.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    self._connection = memory
+            broken.close()
+        except sqlite3.Error:
+            pass  # it cannot be read either: begins anew, and the trouble is already said
 
     def _after_fork(self) -> None:
         self._pid = os.getpid()
@@ -195,7 +219,7 @@ class Database:
 
     @staticmethod
     @contextmanager
-    def _alone_in_folder(path: Path) -> Iterator[None]:
+    def _folder_lock(path: Path, shared: bool = False) -> Iterator[None]:
         import fcntl
 
         lock = os.open(path.parent / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -203,12 +227,12 @@ class Database:
             patience = time.monotonic() + PATIENCE
             while True:
                 try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     if time.monotonic() > patience:
                         raise
-                    time.sleep(0.005)
+                    time.sleep(random.uniform(0.0005, 0.005))
             yield
         finally:
             os.close(lock)
@@ -218,12 +242,16 @@ def _beside(path: Path) -> list[Path]:
     return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
 
 
-def on_network(folder: Path) -> bool:
-    """Whether ``folder`` lies on a file system that other machines may see, as far as Linux tells."""
-    try:
-        table = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
-    except OSError:
-        return False
+def on_network(folder: Path, table: str | None = None) -> bool:
+    """Whether ``folder`` lies on a file system that other machines may see, as far as Linux tells.
+
+    ``table``: the mounts as in ``/proc/self/mountinfo`` (proc(5)); read from there when not given.
+    """
+    if table is None:
+        try:
+            table = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+        except OSError:
+            return False
     best, kind = "", ""
     for line in table.splitlines():
         before, _, after = line.partition(" - ")
