@@ -68,7 +68,7 @@ def _tree(report: Report, tree: Leaf, terminal: Terminal, drawn: _Lines) -> None
 def _nothing(report: Report, seed: str) -> str:
     statuses = {entry.status for entry in report.provenance if entry.seed == seed}
     if not statuses:
-        return "nobody was asked"
+        return "no answer" if any(part.part == seed for part in report.partial) else "not asked"
     if statuses == {"internal"}:
         return "internal, not asked"
     if statuses == {"failed"}:

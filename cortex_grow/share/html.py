@@ -107,7 +107,11 @@ def _top(report: Report, title: str, made: str, notes: tuple[str, ...]) -> Marku
             _pyramid(report),
             el(
                 "div",
-                el("dl", [el("div", el("dt", words), el("dd", f"{count:,}")) for words, count in counts], class_="counts"),
+                el(
+                    "dl",
+                    [el("div", el("dt", words), el("dd", f"{count:,}")) for words, count in counts],
+                    class_="counts",
+                ),
                 el("p", "Verdicts on what was given: ", [_level(level, verdicts[level]) for level in _worst(verdicts)]),
             ),
             class_="overview",

@@ -51,7 +51,7 @@ def test_a_stopped_run_leaves_what_it_has(ready: Shell, lab: Lab, number: signal
     assert any("not answered when the run ended" in part["why"] for part in graph["partial"])
     assert "The run was stopped" in (ready.folder / "out" / "report.html").read_text()
     assert (ready.folder / "out" / "indicators.csv").stat().st_size > 500
-    assert "communicates with" in out
+    assert "└─" in out and "The report: out/report.html" in out
 
 
 def test_a_killed_run_goes_on_and_asks_nothing_twice(shell: Shell, lab: Lab) -> None:
@@ -109,7 +109,7 @@ def test_a_source_that_waits_for_a_call_is_told(shell: Shell, lab: Lab) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert f"{VT}: 0 calls left, waits for a free call until " in err
+    assert "waits for a free call until " in err
     assert lab.counts()["virustotal"] == 2, "the quota held"
 
 
