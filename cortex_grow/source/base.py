@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from cortex_grow.net.state import State
 
 
+MOST_SESSIONS = 32
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One thing to ask: it fills one part of the answer.
@@ -147,6 +150,8 @@ class Source:
             )
             if kept:
                 self._sessions[base_url] = session
+                if len(self._sessions) > MOST_SESSIONS:
+                    self._sessions.pop(next(iter(self._sessions))).close()
         session.deadline = self.job.deadline
         return session
 

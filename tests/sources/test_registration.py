@@ -383,3 +383,16 @@ def test_the_setting_of_the_whois_server(setting: str, place: tuple[str, int]) -
 def test_a_whois_server_that_cannot_be(setting: str) -> None:
     with pytest.raises(errors.SettingsError):
         asking._host_and_port(NAME, setting)
+
+
+def test_sessions_are_kept_but_not_without_end() -> None:
+    source = checking.source_of(NAME)
+    source.job = open_job(source.settings, 5)
+    first = source.session_to("https://rdap0.example")
+    assert source.session_to("https://rdap0.example") is first
+    for number in range(1, 40):
+        source.session_to(f"https://rdap{number}.example")
+    assert source.session_to("https://rdap0.example") is not first
+    assert source.session_to("https://once.example", kept=False) is not source.session_to(
+        "https://once.example", kept=False
+    )

@@ -10,7 +10,6 @@ from cortex_grow.model.suffixes import registrable
 from cortex_grow.net.errors import DeadlineError, NotAnAnswerError, RefusedError, SettingsError, SourceError, when
 from cortex_grow.source.base import Question, Source
 from cortex_grow.source.registration import rdap, servers
-from cortex_grow.source.registration.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
     from cortex_grow.net.session import Session
@@ -87,6 +86,9 @@ def by_whois(source: Source, asked: Indicator) -> Question:
     named = configured or host or f"by referral of {servers.IANA}"
 
     def fetch() -> Any:
+        # What reads texts is loaded where there is one: most questions are answered by RDAP.
+        from cortex_grow.source.registration.outcome import Outcome, outcome
+
         server = host or _referred(source, asked)
         text = _whois(source, server, servers.whois_query(server, asked), port, bool(configured))
         found = outcome(text, asked.value, asked.type in ("domain", "fqdn"), source.name, server)
