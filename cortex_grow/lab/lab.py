@@ -163,6 +163,10 @@ class Lab:
             return [str(path) for path in here if hashlib.sha256(path.read_bytes()).hexdigest() in known]
         return known
 
+    def questions(self, service: str) -> list[str]:
+        """The paths (of WHOIS: the queries) that a service has answers for."""
+        return list(dict.fromkeys(sample.path for sample in self._samples if sample.service == service))
+
     def seeds_for(self, definition: str, data_type: str, kind: str = "found") -> str:
         """One value of this data type that is found, or (``not-found``) one that no service knows.
 
