@@ -115,14 +115,10 @@ _spoken: dict[str, Terminal] = {}
 
 
 def _terminal(quiet: bool = False) -> Terminal:
-    import logging
-
-    from cortex_grow.cli.terminal import Terminal
+    from cortex_grow.cli.terminal import Terminal, log_to
 
     terminal = _spoken["terminal"] = Terminal(quiet)
-    # Libraries and mappings log with tracebacks; what a person needs stands in the report.
-    if not os.environ.get("CORTEX_GROW_DEBUG"):
-        logging.getLogger().addHandler(logging.NullHandler())
+    log_to(terminal, bool(os.environ.get("CORTEX_GROW_DEBUG")))
     return terminal
 
 

@@ -101,7 +101,7 @@ def waiting(sleeping: Mapping[str, float], left: Mapping[str, int]) -> list[str]
     """By source: what is left of its quota, and until when it is waited for."""
     told = []
     for source in sorted({*sleeping, *left}):
-        words = [f"{left[source]} calls left"] if source in left else []
+        words = [f"{left[source]} calls left"] if source not in sleeping else []
         if source in sleeping:
             wakes = time.strftime("%H:%M:%S", time.localtime(sleeping[source]))
             words.append(f"waits for a free call until {wakes} ({max(0, sleeping[source] - time.time()):.0f} s)")

@@ -6,12 +6,11 @@ from cortex_grow.cli.terminal import STYLES, Terminal
 from cortex_grow.model.report import Edge, Node, Report
 from cortex_grow.model.tree import Branch, Leaf, forest
 from cortex_grow.model.verdict import Verdict
-from cortex_grow.share.summary import by_source, climbed, missing
+from cortex_grow.share.summary import FEW, by_source, climbed, in_order, missing
 from cortex_grow.share.text import shortened
 
 IN_BRANCH = 12
 IN_TREE = 60
-TREES = 25
 DEEPEST = 6
 LONGEST = 100
 ROWS = 12
@@ -34,10 +33,10 @@ def show(report: Report, terminal: Terminal, *, tables: bool = False) -> None:
     """Print the trees, then what is missing and what was asked; with ``tables`` what else the source knows."""
     grown = forest(report)
     drawn = _Lines(terminal.fancy)
-    for tree in grown.trees[:TREES]:
+    for tree in in_order(report, grown.trees)[:FEW]:
         _tree(report, tree, terminal, drawn)
-    if len(grown.trees) > TREES:
-        terminal.say((f"{drawn.more} and {len(grown.trees) - TREES} more indicators", "dim"))
+    if len(grown.trees) > FEW:
+        terminal.say((f"{drawn.more} and {len(grown.trees) - FEW} more indicators, of less worth", "dim"))
     if grown.loose:
         terminal.say(
             (f"{len(grown.loose)} more that nothing joins to these any more, since limits cut in between", "dim")

@@ -102,6 +102,22 @@ class Terminal:
         return Text(words, style=STYLES.get(words, ""))
 
 
+def log_to(terminal: Terminal, wanted: bool) -> None:
+    """Where ``wanted``, what libraries and mappings log goes to standard error, secrets taken out; else nowhere.
+
+    They log with tracebacks; what a person needs stands in the report.
+    """
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            for line in self.format(record).splitlines():
+                terminal.err.print(terminal.text((line, "dim")), soft_wrap=True)
+
+    root = logging.getLogger()
+    root.addHandler(Handler() if wanted else logging.NullHandler())
+
+
 def _console(err: bool) -> Console:
     from rich.console import Console
 

@@ -52,7 +52,7 @@ def opened(config: Config, terminal: Terminal, seconds: float, tlp: int, pap: in
 
 def of_run(config: Config, declaration: Declaration) -> dict[str, Any]:
     """What a source is told in a run of many questions: it says at once when no call is left, and the run waits."""
-    return {"quota_wait": 0, **config.values(declaration)}
+    return {**config.values(declaration), "quota_wait": 0}
 
 
 def tlp(text: str) -> int:

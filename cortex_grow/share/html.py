@@ -22,7 +22,7 @@ from cortex_grow.share import csv
 from cortex_grow.share.files import write_whole
 from cortex_grow.share.lines import Line, lines
 from cortex_grow.share.markup import Markup, el, link, raw
-from cortex_grow.share.summary import by_source, climbed, missing
+from cortex_grow.share.summary import by_source, climbed, in_order, missing
 from cortex_grow.share.text import shortened
 
 NAME = "report.html"
@@ -51,6 +51,7 @@ def encoded(report: Report, made: str = "", notes: tuple[str, ...] = ()) -> byte
 def page(report: Report, made: str = "", notes: tuple[str, ...] = ()) -> str:
     """The page as text."""
     grown = forest(report)
+    grown = Forest(in_order(report, grown.trees), grown.loose)
     style, script = _asset("report.css"), _asset("report.js")
     policy = (
         f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "

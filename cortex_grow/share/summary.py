@@ -10,6 +10,7 @@ from cortex_grow.model.tree import Leaf
 from cortex_grow.model.view import LEVELS
 
 MOST_REASONS = 40
+FEW = 25
 
 
 @dataclass(slots=True)
@@ -83,6 +84,13 @@ def _plainly(told: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
     for (what, why), count in told.items():
         plain[what, why.removeprefix(f"{what}: ").rstrip(". ")] += count
     return plain
+
+
+def in_order(report: Report, trees: list[Leaf]) -> list[Leaf]:
+    """The trees as given; where they are too many to read them all, worst verdict and largest growth first."""
+    if len(trees) <= FEW:
+        return trees
+    return sorted(trees, key=lambda tree: (-report.verdict_of(tree.indicator.id).score, -sum(climbed(tree).values())))
 
 
 def climbed(tree: Leaf) -> dict[str, int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 
 import pytest
 from rich.console import Console
 
 from cortex_grow.cli.show import show
-from cortex_grow.cli.terminal import Terminal
+from cortex_grow.cli.terminal import Terminal, log_to
 from cortex_grow.model.report import Report
 from cortex_grow.net.redact import Redactor
 from cortex_grow.share.text import visible
@@ -68,3 +69,20 @@ def test_every_hostile_text_is_shown_somewhere(monkeypatch: pytest.MonkeyPatch) 
     plain = STYLE.sub("", sent(hostile(), monkeypatch))
     for value in HOSTILE:
         assert visible(value)[:30] in plain
+
+
+def test_logs_are_shown_where_they_are_wanted_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging, "root", logging.RootLogger(logging.WARNING))
+    for wanted in (False, True):
+        terminal = Terminal()
+        terminal.redact = Redactor(["a-secret-key"])
+        monkeypatch.setattr(logging.root, "handlers", [])
+        log_to(terminal, wanted)
+        try:
+            raise ValueError("wrong: a-secret-key \x1b[31m")
+        except ValueError:
+            logging.getLogger().exception("failed")
+        err = capsys.readouterr().err
+        assert ("Traceback" in err) is wanted and "a-secret-key" not in err and "\x1b" not in err

@@ -10,6 +10,8 @@ from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.relations import vocabulary
 from cortex_grow.model.report import Node
 from cortex_grow.model.tree import Leaf, forest
+from cortex_grow.model.verdict import Term
+from cortex_grow.share.summary import in_order
 from tests.share import reports
 from tests.share.reports import BEYOND, FAMILY, FILE, LOOSE, NOISE, OTHER, SEED, URL, edge, report, whole
 
@@ -109,3 +111,17 @@ def test_a_long_chain_is_no_recursion() -> None:
 
 def test_a_seed_without_a_node_still_has_a_tree() -> None:
     assert forest(report([], [], [reports.SEED])).trees[0].indicator == reports.SEED
+
+
+def test_many_trees_come_in_order_of_worth() -> None:
+    seeds = [Indicator("domain", f"s{number}.example") for number in range(30)]
+    far = Indicator("ip", "192.0.2.1")
+    nodes = [Node(seed) for seed in seeds[:28]] + [
+        Node(seeds[28], (Term("x", "y", 50, "z"),)),
+        Node(seeds[29]),
+        Node(far),
+    ]
+    made = report(nodes, [edge(seeds[29].id, "resolves-to", far.id)], seeds)
+    ordered = [tree.indicator for tree in in_order(made, forest(made).trees)]
+    assert ordered == [seeds[28], seeds[29], *seeds[:28]]
+    assert in_order(made, forest(made).trees[:3]) == forest(made).trees[:3]
