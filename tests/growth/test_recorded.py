@@ -37,6 +37,8 @@ UNASKED = {
     "whois/iodev_tld/hk.com__free.txt",  # hk.com sells names of its own; the registered domain is hk.com
     "whois/iodev_tld/hk.com__udr.hk.com.txt",
 }
+# Expectations whose answer was given to another question than their seed's.
+OTHERWISE_ASKED = {"whois_gov_uk"}  # www.gov.uk was asked about: below a public suffix it is a registered domain itself
 PASSES = 6
 
 
@@ -140,7 +142,11 @@ def test_growth_on_recorded_answers_holds_what_is_expected_and_asks_for_every_sa
     checked = 0
     for _, path, case in cases():
         places = case["answer"].values()
-        if case.get("error") or any(place.partition("#")[0] in idle or "#" in place for place in places):
+        if (
+            path.stem in OTHERWISE_ASKED
+            or case.get("error")
+            or any(place.partition("#")[0] in idle or "#" in place for place in places)
+        ):
             continue
         for must in case.get("must", []):
             checked += 1
