@@ -1,126 +1,234 @@
-"""Records at a name, as facts (RFC 1035, 7208 for SPF, 7489 for DMARC, 8659 for CAA)."""
+"""Records at a name, as facts (RFC 1035, 7208 for SPF, 7489 for DMARC, 8659 for CAA).
+
+The part ``records`` about a name holds one answer by kind (:data:`KINDS` and :data:`DMARC`): ``values``, the name that
+they stand at as ``owner``, the chain of ``aliases`` to it, whether its end ``exists``, and how many there were in
+``total``.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.source.answer import Json
-from cortex_grow.source.facts import Fact, Found, Known, Related, Rows, found
+from cortex_grow.source.facts import Cut, Fact, Found, Known, Related, Rows, Summary, found
 
 KINDS = ("A", "AAAA", "MX", "NS", "SOA", "TXT", "CAA")
-SPF = "v=spf1"
-DMARC = "v=dmarc1"
+DMARC = "DMARC"  # the texts at _dmarc below the name
+MOST_SENDERS = 300
+MOST_REPORTS = 20
+
+_SPF = r"(?i)v=spf1(?: .*)?"
+_DMARC = r"(?s)[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;.*)?"
+
+
+def question(name: str, kind: str) -> tuple[str, str]:
+    """What is asked for one kind: a name and a type of the DNS."""
+    return (f"_dmarc.{name}", "TXT") if kind == DMARC else (name, kind)
 
 
 def records(seed: Indicator, body: Json, when: str) -> Iterator[Fact]:
     """What stands at the name. ``when`` is the time of the answer, ISO 8601 in UTC."""
-    for source, target in ((entry[0].text, entry[1].text) for entry in body["aliases"]):
-        yield Related(found("host", source), "alias-of", found("host", target), last_seen=when)
-    owner = found("host", body["owner"].text or seed.value)
+    entries = {kind: body[kind] for kind in KINDS}
+    chain = [(link[0].text, link[1].text) for entry in entries.values() for link in entry["aliases"]]
+    for name, target in dict.fromkeys(chain):
+        yield Related(found("domain", name), "alias-of", found("domain", target), last_seen=when)
+    if chain and not any(entry["exists"].flag for entry in entries.values()):
+        yield Known("Alias", {"leads to": chain[-1][1], "which": "does not exist (NXDOMAIN)"})
+    yield from _addresses(seed, entries, when)
+    yield from _mail(seed, entries["MX"], when)
+    yield from _zone(seed, entries["NS"], entries["SOA"], when)
+    yield from _texts(seed, entries, when)
+    yield from _dmarc(seed, body[DMARC], when)
+    yield from _certificates(seed, entries["CAA"], when)
+    for kind, entry in entries.items():
+        kept, total = len(entry["values"]), entry["total"].number or 0
+        if total > kept:
+            yield Cut(f"{kind} records", total, kept, "of one kind of record this many are read")
+
+
+def _owner(seed: Indicator, entry: Json) -> Found:
+    """The name that records stand at: the end of the aliases."""
+    return found("domain", entry["owner"].text or seed.value)
+
+
+def _addresses(seed: Indicator, entries: dict[str, Json], when: str) -> Iterator[Fact]:
+    count = 0
     for kind in ("A", "AAAA"):
-        for address in body["records"][kind].texts:
+        entry = entries[kind]
+        owner = _owner(seed, entry)
+        for address in entry["values"].texts:
+            count += 1
             yield Related(owner, "resolves-to", found("ip", address), last_seen=when)
-            yield Related(seed, "resolves-to", found("ip", address), last_seen=when)
-    for text in body["records"]["NS"].texts:
-        yield Related(seed, "delegated-to", found("host", _dotless(text)), last_seen=when)
-    for text in body["records"]["MX"].texts:
+            if owner.value != seed.value:
+                context = {"through": owner.value}
+                yield Related(seed, "resolves-to", found("ip", address), last_seen=when, context=context)
+    yield Summary("addresses", str(count))
+
+
+def _mail(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
+    for text in entry["values"].texts:
         preference, _, exchanger = text.partition(" ")
+        if exchanger == ".":
+            yield Known("Mail", {"MX": "null: the domain takes no mail (RFC 7505)"})
+            continue
         context = {"preference": preference}
-        yield Related(seed, "mail-handled-by", _host(exchanger), last_seen=when, context=context)
-    yield from _authority(seed, body, when)
-    yield from _texts(seed, body, when)
-    issuers = [text.split(" ", 2) for text in body["records"]["CAA"].texts]
-    yield Rows(
-        "Certificate authorities allowed (CAA)", ["property", "value"], [row[1:] for row in issuers if len(row) == 3]
-    )
+        target = found("domain", exchanger)
+        yield Related(_owner(seed, entry), "mail-handled-by", target, last_seen=when, context=context)
 
 
-def _authority(seed: Indicator, body: Json, when: str) -> Iterator[Fact]:
-    """SOA: the primary name server, and the mailbox of who is responsible, written as a host name."""
-    for text in body["records"]["SOA"].texts:
+def _zone(seed: Indicator, servers: Json, authority: Json, when: str) -> Iterator[Fact]:
+    """NS is the delegation. SOA names the primary, which may be a hidden one, and a mailbox written as a name."""
+    names = servers["values"].texts
+    for name in names:
+        yield Related(_owner(seed, servers), "delegated-to", found("domain", name), last_seen=when)
+    for text in authority["values"].texts:
         fields = text.split()
-        if len(fields) < 7:
+        if len(fields) != 7:
             continue
-        yield Related(seed, "delegated-to", _host(fields[0]), last_seen=when)
-        yield Related(found("mail", mailbox(fields[1])), "contact-for", seed, last_seen=when)
-        yield Known("Authority (SOA)", {"primary": _dotless(fields[0]), "serial": fields[2], "refresh": fields[3]})
+        owner, (primary, mailbox, serial, *_) = _owner(seed, authority), fields
+        if primary not in names and primary != ".":
+            context = {"record": "SOA: the zone's primary server, not among those it is delegated to"}
+            yield Related(owner, "related-to", found("domain", primary), last_seen=when, context=context)
+        mail = found("mail", mail_of(mailbox))
+        yield Related(mail, "contact-for", owner, last_seen=when, context={"record": "SOA"})
+        yield Known("Authority (SOA)", {"primary": primary, "responsible": mail.value, "serial": serial})
 
 
-def mailbox(rname: str) -> str | None:
-    """The mail address that an SOA's RNAME stands for: the first unescaped dot is the at sign (RFC 1035, 8)."""
-    local, position = "", 0
-    while position < len(rname):
-        character = rname[position]
-        if character == "\\" and position + 1 < len(rname):
-            local += rname[position + 1]
-            position += 2
-        elif character == ".":
-            domain = _dotless(rname[position + 1 :])
-            return f"{local}@{domain}" if local and domain else None
-        else:
-            local += character
-            position += 1
-    return None
+def mail_of(rname: str) -> str | None:
+    """The mail address that an SOA's RNAME stands for: the first label is the part before the at sign (RFC 1035, 8).
+
+    ``None`` where it is none. A mail address written in place of the name, ``admin\\@a.example``, is read as what is
+    meant.
+    """
+    labels = re.findall(r"((?:\\[0-9]{3}|\\.|[^.\\])+)", rname)
+    if len(labels) < 2:
+        return None
+    local = re.sub(r"\\([0-9]{3}|.)", lambda one: _octet(one[1]), labels[0])
+    domain = ".".join(labels[1:])
+    text = f"{local}.{domain}" if "@" in local else f"{local}@{domain}"
+    return text if re.fullmatch(r"[!-~]+", text) else None
 
 
-def _texts(seed: Indicator, body: Json, when: str) -> Iterator[Fact]:
-    tokens = []
-    for text in body["records"]["TXT"].texts:
-        if text.lower().startswith(SPF):
-            yield from _senders(seed, text, when)
-            yield Known("Mail senders (SPF)", {"policy": text})
-        elif "=" in text and " " not in text.strip():
-            tokens.append(text.partition("=")[::2])
-        else:
-            tokens.append(("", text))
-    yield Rows("Verification tokens and other texts", ["name", "value"], tokens)
-    for text in body["dmarc"].texts:
-        if text.lower().startswith(DMARC):
-            yield Known("Mail policy (DMARC)", {"policy": text})
-            for address in _reports(text):
-                yield Related(found("mail", address), "contact-for", seed, last_seen=when)
+def _octet(escaped: str) -> str:
+    return chr(int(escaped)) if len(escaped) == 3 else escaped
 
 
-def _senders(seed: Indicator, policy: str, when: str) -> Iterator[Fact]:
-    """Whom the SPF policy lets send: only terms that allow (no qualifier, or +)."""
-    for term in policy.split()[1:200]:
-        allowed = term.removeprefix("+")
-        if allowed[:1] in "-~?":
+def _texts(seed: Indicator, entries: dict[str, Json], when: str) -> Iterator[Fact]:
+    texts = entries["TXT"]["values"].texts
+    policies = [text for text in texts if re.fullmatch(_SPF, text)]
+    several = len(policies) > 1
+    note = "one of several SPF records: receivers take none of them (RFC 7208, 4.5)" if several else None
+    for policy in policies:
+        yield Known("Mail senders (SPF)", {"policy": policy, "note": note})
+        senders = list(_senders(policy, entries))
+        for term, target in senders[:MOST_SENDERS]:
+            context = {"record": f"SPF: {term}", "policy": note}
+            owner = _owner(seed, entries["TXT"])
+            yield Related(owner, "authorises-sender", target, last_seen=when, context=context)
+        if len(senders) > MOST_SENDERS:
+            why = "of one policy this many senders are read"
+            yield Cut("senders in the SPF policy", len(senders), MOST_SENDERS, why)
+    rows = []
+    for text in texts:
+        if text not in policies:
+            name, equals, value = text.partition("=")
+            rows.append((name, value) if equals and not re.search(r"\s", text) else ("", text))
+    yield Rows("Verification tokens and other texts", ["name", "value"], rows)
+
+
+def _senders(policy: str, entries: dict[str, Json]) -> Iterator[tuple[str, Found]]:
+    """Whom a policy lets send, with the term that does (RFC 7208).
+
+    Only mechanisms that pass count (4.6.2), up to ``all`` (5.1), and ``redirect`` where there is none (6.1). ``exists``
+    names no sender, and neither does a name with a macro in it (7).
+    """
+    redirect = None
+    for term in policy.split()[1:]:
+        if term.lower().startswith("redirect="):
+            redirect = redirect or term
             continue
-        name, _, value = allowed.partition("=" if allowed.lower().startswith("redirect=") else ":")
-        kind = name.lower()
-        if not value or "%" in value:  # a macro names no host
+        match = re.fullmatch(r"(?i)([-+?~]?)(all|include|a|mx|ptr|ip4|ip6)(?::([^/].*?))?((?:/[0-9/]+)?)", term)
+        if match is None:
             continue
-        if kind in ("include", "redirect", "a", "mx", "exists"):
-            yield Related(seed, "authorises-sender", _host(value.partition("/")[0]), last_seen=when)
-        elif kind in ("ip4", "ip6"):
-            yield Related(seed, "authorises-sender", _range(value), last_seen=when)
+        kind, value, length = match[2].lower(), match[3], match[4]
+        if kind == "all":
+            return
+        if match[1] in ("", "+"):
+            yield from ((term, target) for target in _allowed(kind, value, length, entries))
+    if redirect:
+        yield from ((redirect, target) for target in _allowed("redirect", redirect[9:], "", entries))
 
 
-def _range(text: str) -> Found:
-    address, slash, length = text.partition("/")
-    single = not slash or length == ("128" if ":" in address else "32")
-    return found("ip", address) if single else found("network", text)
+def _allowed(kind: str, value: str | None, length: str, entries: dict[str, Json]) -> Iterator[Found]:
+    """The senders of one mechanism: an address, a network or a host."""
+    four, _, six = length[1:].partition("//") if not length.startswith("//") else ("", "", length[2:])
+    if kind in ("ip4", "ip6"):
+        if value and (":" in value) is (kind == "ip6"):
+            yield from _range(value, length[1:])
+    elif value:
+        if "%" not in value:
+            yield found("domain", value.rstrip(".").lower() or None)
+    elif kind == "a":
+        for address in entries["A"]["values"].texts:
+            yield from _range(address, four)
+        for address in entries["AAAA"]["values"].texts:
+            yield from _range(address, six)
+    elif kind == "mx":
+        for text in entries["MX"]["values"].texts:
+            name = text.partition(" ")[2]
+            yield found("domain", name if name != "." else None)
 
 
-def _reports(policy: str) -> list[str]:
-    """The mail addresses of a DMARC policy's reports."""
-    addresses = []
-    for tag in policy.split(";"):
-        name, _, value = tag.strip().partition("=")
-        if name.strip().lower() in ("rua", "ruf"):
+def _range(address: str, length: str) -> Iterator[Found]:
+    """An address or network; nothing for the whole of the internet."""
+    if not length or length == ("128" if ":" in address else "32"):
+        yield found("ip", address)
+    elif length.strip("0"):
+        yield found("network", f"{address}/{length}")
+
+
+def _dmarc(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
+    policies = [text for text in entry["values"].texts if re.fullmatch(_DMARC, text)]
+    for policy in policies:
+        # RFC 7489, 6.6.3: more than one is as good as none.
+        note = "one of several DMARC records: receivers take none of them" if len(policies) > 1 else None
+        yield Known("Mail policy (DMARC)", {"policy": policy, "note": note})
+        for tag, address in list(dict.fromkeys(_reports(policy)))[:MOST_REPORTS]:
+            context = {"record": f"DMARC: {tag}"}
+            yield Related(found("mail", address), "contact-for", seed, last_seen=when, context=context)
+
+
+def _reports(policy: str) -> Iterator[tuple[str, str]]:
+    """Where reports go: the tag and the mail address, a size limit behind ``!`` left out (RFC 7489, 6.2)."""
+    for part in policy.split(";"):
+        tag, _, value = part.partition("=")
+        tag = tag.strip().lower()
+        if tag in ("rua", "ruf"):
             for uri in value.split(","):
-                scheme, _, address = uri.strip().partition(":")
-                if scheme.lower() == "mailto":
-                    addresses.append(address.partition("!")[0].strip())
-    return list(dict.fromkeys(addresses))[:10]
+                if address := mail_uri(uri.partition("!")[0]):
+                    yield tag, address
 
 
-def _dotless(text: str) -> str:
-    return text.strip().removesuffix(".").lower()
+def mail_uri(uri: str) -> str | None:
+    """The mail address of a ``mailto:`` URI (RFC 6068), ``None`` for any other."""
+    scheme, _, address = uri.strip().partition(":")
+    if scheme.lower() != "mailto":
+        return None
+    from urllib.parse import unquote
+
+    return unquote(address.partition("?")[0]).strip() or None
 
 
-def _host(text: str) -> Found:
-    """A host, or nothing for the root (a null MX: the domain takes no mail)."""
-    return found("host", _dotless(text) or None)
+def _certificates(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
+    """Who may issue certificates, and who is told of attempts (RFC 8659, 4)."""
+    rows = []
+    for text in entry["values"].texts:
+        flags, tag, value = [*text.split(" ", 2), "", ""][:3]
+        critical = flags.isdecimal() and int(flags) & 128
+        rows.append((tag, value, "critical" if critical else ""))
+        if tag.lower() == "iodef" and (address := mail_uri(value)):
+            context = {"record": "CAA: iodef"}
+            yield Related(found("mail", address), "contact-for", _owner(seed, entry), last_seen=when, context=context)
+    yield Rows("Certificate authorities allowed (CAA)", ["property", "value", "flag"], rows)
