@@ -5,6 +5,7 @@ Nothing here adds to what the report says; it is sorted, worded and defanged, so
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -116,11 +117,19 @@ def _headline(report: Report) -> str:
     return "; ".join(term.why for term in reasons[:2])
 
 
+def visible(indicator: Indicator) -> str:
+    """An indicator as a person is shown it: defanged, and what would turn the line around marked as such.
+
+    A file that is named ``invoice`` U+202E ``fdp.exe`` looks like a document; the indicator keeps its true name.
+    """
+    return re.sub("[\u202a-\u202e\u2066-\u2069]", "\N{REPLACEMENT CHARACTER}", indicator.defanged)
+
+
 def _shown(indicator: Indicator) -> dict[str, Any]:
     return {
         "type": indicator.type,
         "value": indicator.value,
-        "shown": indicator.defanged,
+        "shown": visible(indicator),
         "pyramid": indicator.pyramid,
     }
 
@@ -141,7 +150,7 @@ def _groups(report: Report, most: int) -> list[dict[str, Any]]:
         node, origin = report.nodes.get(far), report.nodes.get(near)
         if node is None or origin is None or node.indicator.type in NAMED:
             continue
-        via = "" if near in seeds else origin.indicator.defanged
+        via = "" if near in seeds else visible(origin.indicator)
         groups.setdefault((relation_name(edge, near), "direct" if near in seeds else "further"), []).append(
             _row(report, node, edges, via)
         )

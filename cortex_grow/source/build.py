@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from cortex_grow.hygiene.index import Index, Match
 
 LONGEST_CELL = 2000
+MOST = 2**63 - 1  # Cortex's reader refuses numbers of hundreds of digits, and with them the whole answer
+# Types whose values are names that people gave: what could turn a line around is no part of them.
+_NAMES = frozenset({"organisation", "family", "actor", "rule"})
 MOST_ROWS = 500
 MOST_TERMS_PER_NODE = 50
 # What a warning list is worth as a score term, by what the pack does with its members.
@@ -97,10 +100,10 @@ class Builder:
                 self._label(fact)
             elif isinstance(fact, Known):
                 pairs = tuple(
-                    (name, cell(value)) for name, value in fact.values.items() if value not in (None, "", [], ())
+                    (line(name), cell(value)) for name, value in fact.values.items() if value not in (None, "", [], ())
                 )
                 if pairs:
-                    self.tables.append(Table(fact.title, self.provider, (), pairs))
+                    self.tables.append(Table(line(fact.title), self.provider, (), pairs))
             elif isinstance(fact, Rows):
                 self._rows(fact)
             elif isinstance(fact, Summary):
@@ -111,9 +114,10 @@ class Builder:
                     node = self._node(indicator)
                     self.nodes[indicator.id] = replace(node, hub=line(fact.why))
             elif isinstance(fact, Missing):
-                self.partial.append(Partial(self.declaration.name, fact.part, line(fact.why)))
+                self.partial.append(Partial(self.declaration.name, line(fact.part), line(fact.why)))
             elif isinstance(fact, Cut):
-                self.limits.append(Limit(self.declaration.name, fact.what, fact.found, fact.kept, line(fact.why)))
+                how_many, kept = _count(fact.found) or 0, _count(fact.kept) or 0
+                self.limits.append(Limit(self.declaration.name, line(fact.what), how_many, kept, line(fact.why)))
 
     def _end(self, end: End) -> Indicator | None:
         """The indicator an end stands for; the seed for what is the same file under another digest."""
@@ -121,7 +125,7 @@ class Builder:
             if not end.value:
                 return None
             try:
-                parsed = Indicator.parse(end.type, end.value)
+                parsed = Indicator.parse(end.type, line(end.value) if end.type in _NAMES else end.value)
             except InvalidIndicator as error:
                 self.unreadable.append(line(str(error)))
                 return None
@@ -178,7 +182,7 @@ class Builder:
             return
         self._node(source)
         self._node(target)
-        context = tuple((name, line(text)) for name, text in fact.context.items() if text)
+        context = tuple((line(name), line(text)) for name, text in fact.context.items() if text)
         edge = Edge(
             source.id,
             relation.name,
@@ -186,8 +190,8 @@ class Builder:
             self.provider,
             fact.first_seen,
             fact.last_seen,
-            fact.count if fact.count is not None and fact.count >= 0 else None,
-            fact.reference,
+            _count(fact.count),
+            _page(fact.reference),
             context,
         )
         self.edges[edge.key] = self.edges[edge.key].joined(edge) if edge.key in self.edges else edge
@@ -203,7 +207,7 @@ class Builder:
 
     def _label(self, fact: Family | Technique | Actor) -> None:
         about = self.seed if fact.about is None else self._end(fact.about)
-        text = fact.id if isinstance(fact, Technique) else fact.name
+        text = line(fact.id if isinstance(fact, Technique) else fact.name or "")
         if about is None or not text:
             return
         type = {Family: "family", Technique: "technique", Actor: "actor"}[fact.__class__]
@@ -229,10 +233,11 @@ class Builder:
     def _rows(self, fact: Rows) -> None:
         kept = tuple(tuple(cell(value) for value in row) for row in list(fact.rows)[:MOST_ROWS])
         if kept:
-            self.tables.append(Table(fact.title, self.provider, tuple(fact.columns), kept))
+            columns = tuple(line(column) for column in fact.columns)
+            self.tables.append(Table(line(fact.title), self.provider, columns, kept))
         if len(fact.rows) > len(kept):
             why = "a table of facts shows this many rows"
-            self.limits.append(Limit(self.declaration.name, fact.title, len(fact.rows), len(kept), why))
+            self.limits.append(Limit(self.declaration.name, line(fact.title), len(fact.rows), len(kept), why))
 
     def judged(self) -> dict[str, Suppressed]:
         """Let hygiene judge every node: noise leaves :attr:`nodes` and comes back by id, with list and reason."""
@@ -294,13 +299,23 @@ def _hygiene_terms(matches: Sequence[Match]) -> list[Term]:
     return terms
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def line(text: object) -> str:
     """A text fit for one line of a report: no control or direction characters, no line breaks, bounded."""
     raw = str(text)[:LONGEST_CELL]
     return " ".join(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", raw).split())
+
+
+def _count(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number <= MOST else None
+
+
+def _page(address: str | None) -> str | None:
+    """The address of a page for a person: nothing but http and https, and nothing that could not stand in a link."""
+    fit = address and len(address) <= LONGEST_CELL and re.fullmatch(r"https?://[!-~]+", address)
+    return address if fit else None
 
 
 def cell(value: object) -> str:
