@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cortex_grow.growth.budget import Budget
-from cortex_grow.growth.engine import Engine
-from cortex_grow.growth.local import LocalRunner
-from cortex_grow.growth.sources import chosen, sources
+from cortex_grow.growth.sources import sources
 from cortex_grow.lab import Lab
 from cortex_grow.model.detect import detect
 from cortex_grow.model.indicator import Indicator, InvalidIndicator
 from cortex_grow.model.report import Report
-from cortex_grow.source.circumstances import open_job
 from cortex_grow.source.declaration import Declaration
-from cortex_grow.source.settings import Settings
+from cortex_grow.source.sync import common_items
 from tests.sources import checking
-from tests.support import SHARED, needs_shared
+from tests.support import ROOT, SHARED, needs_shared
 
 UNBOUND = {"quota_minute": 0, "quota_day": 0, "quota_month": 0, "max_calls": 40, "premium": True, "cache": False}
 # Answers that a run with the right key and well-formed questions cannot meet.
@@ -40,6 +38,7 @@ UNASKED = {
 # Expectations whose answer was given to another question than their seed's.
 OTHERWISE_ASKED = {"whois_gov_uk"}  # www.gov.uk was asked about: below a public suffix it is a registered domain itself
 PASSES = 6
+COMMON = {item["name"] for item in common_items()}
 
 
 def cases() -> list[tuple[Declaration, Path, dict[str, Any]]]:
@@ -52,19 +51,30 @@ def cases() -> list[tuple[Declaration, Path, dict[str, Any]]]:
 
 
 def grown(lab: Lab, seeds: list[Indicator], folder: Path, **settings: Any) -> Report:
-    """What grows from ``seeds`` when every source is asked."""
-    ready, skipped = chosen(
-        lambda declaration: {**lab.config_for(declaration.name, premium=True), **UNBOUND, **settings},
-        include=["DNS_Resolve"],
-    )
-    assert not skipped, "a source has no key in the lab"
-    job = open_job(Settings({"state_dir": str(folder)}), 300)
-    engine = Engine(
-        {name: entry.declaration for name, entry in ready.items()},
-        LocalRunner(ready, job, 8),
-        Budget(depth=1, indicators=len(seeds), seconds=300),
-    )
-    return engine.run(seeds)
+    """What ``cortex-grow grow -f`` makes of ``seeds``, every source asked at the lab."""
+    folder.mkdir(parents=True)
+    given, config = folder / "seeds.txt", folder / "cortex-grow.toml"
+    given.write_text("".join(f"{seed.defanged}\n" for seed in seeds), encoding="utf-8")
+    common = {**UNBOUND, **settings, "state_dir": str(folder / "state")}
+    tables = {"common": {name: value for name, value in common.items() if name in COMMON}}
+    for declaration in sources():
+        own = {name: value for name, value in common.items() if name in declaration.items and name not in COMMON}
+        tables[f"sources.{declaration.name}"] = {**own, **lab.config_for(declaration.name, premium=True)}
+    config.write_text(toml(tables), encoding="utf-8")
+    config.chmod(0o600)
+    command = [sys.executable, "-m", "cortex_grow.cli", "grow", "--config", str(config), "-f", str(given)]
+    command += ["--include", "DNS_Resolve", "--calls", "100000", "--pap", "1", "--quiet", "--out", str(folder / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Report.from_dict(json.loads((folder / "run" / "graph.json").read_text(encoding="utf-8")))
+
+
+def toml(tables: dict[str, dict[str, Any]]) -> str:
+    """Tables of plain values as TOML; JSON writes texts, numbers, booleans and lists the same way."""
+    lines = []
+    for name, table in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
 
 
 def seeds_of(lab: Lab) -> list[Indicator]:

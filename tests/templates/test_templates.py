@@ -33,8 +33,9 @@ def test_templates_are_in_step_with_the_layout() -> None:
     assert not sync.sync_templates(pack.analyzers(), pack.templates(), check=True), (
         "run python -m cortex_grow.source.sync"
     )
-    assert not sync.sync(pack.analyzers(), check=True), "run python -m cortex_grow.source.sync"
-    assert not sync.sync_docs(pack.analyzers(), pack.root() / "docs", check=True), "run python -m cortex_grow.source.sync"
+    advice = "run python -m cortex_grow.source.sync"
+    assert not sync.sync(pack.analyzers(), check=True), advice
+    assert not sync.sync_docs(pack.analyzers(), pack.root() / "docs", check=True), advice
 
 
 def test_every_definition_has_its_templates_and_no_other_is_there() -> None:
