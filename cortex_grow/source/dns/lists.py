@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.net.errors import RefusedError, SettingsError, SourceError
@@ -33,7 +32,7 @@ _TAKES = {
     "uribl.spameatingmonkey.net": NAMES,
 }
 # Zones that carry their user's key as the label in front: https://docs.spamhaus.com, https://docs.abusix.com
-_KEYED = re.compile(r".+\.[a-z-]+\.(?:dq\.spamhaus\.net|mail\.abusix\.zone)")
+_KEYED = r".+\.[a-z-]+\.(?:dq\.spamhaus\.net|mail\.abusix\.zone)"
 
 # What Spamhaus' codes mean, and points: https://docs.spamhaus.com (datasets, available zones). The PBL lists addresses
 # of end users, by policy.
@@ -68,13 +67,13 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Zone:
     """A block list: its ``name`` as shown, the zone that is ``asked`` (its user's key in front), what it takes."""
 
-    name: str
-    asked: str
-    takes: str
+    __slots__ = ("asked", "name", "takes")
+
+    def __init__(self, name: str, asked: str, takes: str) -> None:
+        self.name, self.asked, self.takes = name, asked, takes
 
     def fits(self, seed: Indicator) -> bool:
         """Whether the list is asked about indicators like ``seed``."""
@@ -106,7 +105,7 @@ def _zone(source: str, text: str, position: int, setting: str) -> Zone:
             f"entry {position} of `{setting}` is no zone",
             advice=f"Write it as a domain name, with {NAMES}: or {BOTH}: in front for a list that takes names",
         )
-    if not keyed and _KEYED.fullmatch(zone):
+    if not keyed and re.fullmatch(_KEYED, zone):
         advice = "Move it to `dnsbl_zones_with_key`, whose values are not shown"
         raise SettingsError(source, f"entry {position} of `{setting}` holds a key", advice=advice)
     name = zone.partition(".")[2] if keyed else zone

@@ -7,7 +7,6 @@ they stand at as ``owner``, the chain of ``aliases`` to it, whether its end ``ex
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from cortex_grow.model.indicator import Indicator
@@ -19,8 +18,8 @@ DMARC = "DMARC"  # the texts at _dmarc below the name
 MOST_SENDERS = 300
 MOST_REPORTS = 20
 
-_SPF = r"(?i)v=spf1(?: .*)?"
-_DMARC = r"(?s)[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;.*)?"
+# Mechanisms of SPF that name senders (RFC 7208, 5). Read without regular expressions: those a job has to compile.
+_MECHANISMS = frozenset({"include", "a", "mx", "ptr", "ip4", "ip6"})
 
 
 def question(name: str, kind: str) -> tuple[str, str]:
@@ -102,22 +101,22 @@ def mail_of(rname: str) -> str | None:
     ``None`` where it is none. A mail address written in place of the name, ``admin\\@a.example``, is read as what is
     meant.
     """
-    labels = re.findall(r"((?:\\[0-9]{3}|\\.|[^.\\])+)", rname)
-    if len(labels) < 2:
+    local, position = "", 0
+    while position < len(rname) and rname[position] != ".":
+        octet, step = rname[position], 1
+        if octet == "\\":  # \\. or \\046 (RFC 1035, 5.1)
+            code = rname[position + 1 : position + 4]
+            octet, step = (chr(int(code)), 4) if len(code) == 3 and code.isdecimal() else (code[:1], 2)
+        local, position = local + octet, position + step
+    domain = rname[position + 1 :]
+    if not local or not domain or not all("!" <= letter <= "~" for letter in local):
         return None
-    local = re.sub(r"\\([0-9]{3}|.)", lambda one: _octet(one[1]), labels[0])
-    domain = ".".join(labels[1:])
-    text = f"{local}.{domain}" if "@" in local else f"{local}@{domain}"
-    return text if re.fullmatch(r"[!-~]+", text) else None
-
-
-def _octet(escaped: str) -> str:
-    return chr(int(escaped)) if len(escaped) == 3 else escaped
+    return f"{local}.{domain}" if "@" in local else f"{local}@{domain}"
 
 
 def _texts(seed: Indicator, entries: dict[str, Json], when: str) -> Iterator[Fact]:
     texts = entries["TXT"]["values"].texts
-    policies = [text for text in texts if re.fullmatch(_SPF, text)]
+    policies = [text for text in texts if text.partition(" ")[0].lower() == "v=spf1"]  # a word of its own (4.5)
     several = len(policies) > 1
     note = "one of several SPF records: receivers take none of them (RFC 7208, 4.5)" if several else None
     for policy in policies:
@@ -134,7 +133,7 @@ def _texts(seed: Indicator, entries: dict[str, Json], when: str) -> Iterator[Fac
     for text in texts:
         if text not in policies:
             name, equals, value = text.partition("=")
-            rows.append((name, value) if equals and not re.search(r"\s", text) else ("", text))
+            rows.append((name, value) if equals and len(text.split()) == 1 else ("", text))
     yield Rows("Verification tokens and other texts", ["name", "value"], rows)
 
 
@@ -146,39 +145,41 @@ def _senders(policy: str, entries: dict[str, Json]) -> Iterator[tuple[str, Found
     """
     redirect = None
     for term in policy.split()[1:]:
-        if term.lower().startswith("redirect="):
-            redirect = redirect or term
-            continue
-        match = re.fullmatch(r"(?i)([-+?~]?)(all|include|a|mx|ptr|ip4|ip6)(?::([^/].*?))?((?:/[0-9/]+)?)", term)
-        if match is None:
-            continue
-        kind, value, length = match[2].lower(), match[3], match[4]
-        if kind == "all":
+        mechanism = term.removeprefix("+")
+        if mechanism.lower() in ("all", "-all", "~all", "?all"):
             return
-        if match[1] in ("", "+"):
-            yield from ((term, target) for target in _allowed(kind, value, length, entries))
+        if mechanism.lower().startswith("redirect="):
+            redirect = redirect or mechanism
+            continue
+        head, colon, value = mechanism.partition(":")
+        kind, slash, length = head.partition("/")
+        if kind.lower() in _MECHANISMS and bool(colon) is bool(value) and not (slash and colon):
+            yield from ((term, target) for target in _allowed(kind.lower(), value, length, entries))
     if redirect:
         yield from ((redirect, target) for target in _allowed("redirect", redirect[9:], "", entries))
 
 
-def _allowed(kind: str, value: str | None, length: str, entries: dict[str, Json]) -> Iterator[Found]:
-    """The senders of one mechanism: an address, a network or a host."""
-    four, _, six = length[1:].partition("//") if not length.startswith("//") else ("", "", length[2:])
+def _allowed(kind: str, value: str, length: str, entries: dict[str, Json]) -> Iterator[Found]:
+    """The senders of one mechanism: addresses, networks or a host.
+
+    ``length`` is that of a prefix behind the mechanism itself: ``28`` for IPv4, ``28//64`` and ``/64`` for both.
+    """
     if kind in ("ip4", "ip6"):
-        if value and (":" in value) is (kind == "ip6"):
-            yield from _range(value, length[1:])
+        if (":" in value) is (kind == "ip6"):
+            yield from _range(*value.partition("/")[::2])
     elif value:
-        if "%" not in value:
-            yield found("domain", value.rstrip(".").lower() or None)
+        host = value.partition("/")[0].rstrip(".").lower()
+        if "%" not in host:
+            yield found("domain", host)
     elif kind == "a":
+        four, _, six = length.partition("/")
         for address in entries["A"]["values"].texts:
             yield from _range(address, four)
         for address in entries["AAAA"]["values"].texts:
-            yield from _range(address, six)
+            yield from _range(address, six.removeprefix("/"))
     elif kind == "mx":
         for text in entries["MX"]["values"].texts:
-            name = text.partition(" ")[2]
-            yield found("domain", name if name != "." else None)
+            yield found("domain", text.partition(" ")[2].removesuffix("."))
 
 
 def _range(address: str, length: str) -> Iterator[Found]:
@@ -190,7 +191,7 @@ def _range(address: str, length: str) -> Iterator[Found]:
 
 
 def _dmarc(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
-    policies = [text for text in entry["values"].texts if re.fullmatch(_DMARC, text)]
+    policies = [text for text in entry["values"].texts if _is_dmarc(text)]
     for policy in policies:
         # RFC 7489, 6.6.3: more than one is as good as none.
         note = "one of several DMARC records: receivers take none of them" if len(policies) > 1 else None
@@ -198,6 +199,12 @@ def _dmarc(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
         for tag, address in list(dict.fromkeys(_reports(policy)))[:MOST_REPORTS]:
             context = {"record": f"DMARC: {tag}"}
             yield Related(found("mail", address), "contact-for", seed, last_seen=when, context=context)
+
+
+def _is_dmarc(text: str) -> bool:
+    """Whether a text begins with ``v=DMARC1``, the version in capitals (RFC 7489, 6.4)."""
+    tag, _, version = text.partition(";")[0].partition("=")
+    return tag.strip().lower() == "v" and version.strip() == "DMARC1"
 
 
 def _reports(policy: str) -> Iterator[tuple[str, str]]:
