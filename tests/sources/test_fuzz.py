@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +18,9 @@ import pytest
 
 from cortex_grow.growth.sources import sources
 from cortex_grow.model.indicator import Indicator
-from cortex_grow.model.report import Report
+from cortex_grow.model.report import Edge, Headline, Node, Provenance, Report, Table
+from cortex_grow.model.report import Source as Origin
+from cortex_grow.model.verdict import Term
 from cortex_grow.model.view import view
 from cortex_grow.net.errors import SourceError
 from cortex_grow.source import registry
@@ -169,3 +172,89 @@ def test_mutants(definition: str, path: Path, job: Job, schema: Any) -> None:
             continue
         wrong = list(complaints(report, schema))
         assert not wrong, f"mutant {number} of {part}: " + "\n".join(wrong[:10])
+
+
+# --- the test can fail ---
+
+SEED_OF_ALL = Indicator.parse("domain", "bad.example")
+
+
+def good() -> Report:
+    node = Node(Indicator.parse("ip", "192.0.2.1"), (Term("URLhaus", "listed", 60, "listed"),))
+    edge = Edge("domain:bad.example", "resolves-to", "ip:192.0.2.1", "URLhaus", "2026-01-01T00:00:00Z")
+    return Report(
+        source=Origin("URLhaus_Lookup", "1.0"),
+        seeds=(SEED_OF_ALL,),
+        nodes={SEED_OF_ALL.id: Node(SEED_OF_ALL), "ip:192.0.2.1": node},
+        edges={edge.key: edge},
+        facts=(Table("Facts", "URLhaus", ("a",), (("b",),)),),
+        headlines=(Headline("URLhaus", "urls", "1"),),
+        provenance=(Provenance("URLhaus_Lookup", "1.0", SEED_OF_ALL.id, "found"),),
+    )
+
+
+def edged(**changes: Any) -> Report:
+    edge = replace(next(iter(good().edges.values())), **changes)
+    return replace(good(), edges={edge.key: edge})
+
+
+BAD = {
+    "itself": edged(target="domain:bad.example"),
+    "without an end": edged(target="ip:192.0.2.99"),
+    "schema": edged(first_seen="2026-01-01 00:00:00"),
+    "number": edged(count=10**400),
+    "schema: edges/0/count": edged(count=-1),
+    "unfit text at /full/edges": edged(context=(("a", "x\u202ey"),)),
+    "unfit text at /full/facts": replace(good(), facts=(Table("a\x1b[31m", "URLhaus", (), ()),)),
+    "unfit text at /taxonomies": replace(good(), headlines=(Headline("URLhaus", "urls\ud800", "1"),)),
+    "written otherwise": replace(good(), headlines=(Headline("URLhaus", "urls", "x\ud800y"),)),
+}
+
+
+@pytest.mark.parametrize("says", BAD)
+def test_what_is_wrong_with_a_report_is_seen(says: str, schema: Any) -> None:
+    assert not list(complaints(good(), schema))
+    assert [text for text in complaints(BAD[says], schema) if says in text]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"dataType": "ip", "data": "192.0.2.1", "message": "x" * 501}, "too long"),
+        ({"dataType": "ip", "data": "192.0.2.1", "tags": ["x" * 129]}, "too long"),
+        ({"dataType": "certificate", "data": "ab"}, "an artifact certificate"),
+        ({"dataType": "other", "data": ""}, "an artifact other"),
+        ({"dataType": "domain", "data": "bad.example"}, "the seed"),
+        ({"dataType": "ip", "data": "192.0.2.1", "iocs": []}, "an artifact with"),
+    ],
+)
+def test_what_is_wrong_with_artifacts_is_seen(row: dict[str, Any], says: str) -> None:
+    usual = {"dataType": "ip", "data": "192.0.2.1", "message": "", "tags": [], "tlp": 2}
+    assert not list(artifact_complaints([usual], good()))
+    assert [text for text in artifact_complaints([{**usual, **row}], good()) if says in text]
+    assert any("twice" in text for text in artifact_complaints([usual, usual], good()))
+    assert any("101 artifacts" in text for text in artifact_complaints([usual] * 101, good()))
+
+
+def test_a_mapping_without_tolerance_is_caught(job: Job) -> None:
+    """Most of what a mapping could trust in, mutants break: reading plain members raises sooner or later."""
+    body = {"urls": [{"url": "http://bad.example/x", "date_added": "2026-01-01 00:00:00 UTC", "tags": ["exe"]}]}
+    caught = set()
+    for mutant in mutate.mutants(body, Random(1), 300):
+        try:
+            for url in mutant["urls"]:
+                url["url"].lower(), url["date_added"].split(" "), [tag.lower() for tag in url["tags"]]
+        except Exception as error:  # whatever it is: that is what is counted
+            caught.add(type(error))
+    assert caught >= {KeyError, TypeError, AttributeError}
+
+
+def test_mutants_come_again_with_the_same_seed_and_leave_the_original() -> None:
+    body = {"a": [{"b": "c", "d": 1}, None, True], "e": {"f": ["g", "h"]}}
+    before = json.dumps(body)
+    first, second = (list(mutate.mutants(body, Random(5), 200)) for _ in range(2))
+    assert repr(first) == repr(second)
+    assert json.dumps(body) == before
+    assert len({repr(mutant) for mutant in first}) > 150
+    shown = repr(first)
+    assert all(flaw in shown for flaw in ("\\u202e", "\\ud800", "\\x00", "<script>", "{{", "unknown_member"))
