@@ -195,7 +195,7 @@ def stands_for(found: Any, kind: str, value: str) -> bool:
         return any(
             hashlib.sha256(form.encode()).hexdigest() == value[7:]
             for span in spans(text.lower())
-            for form in {span.strip(), span.strip(" .'")}
+            for form in {span.strip(), span.strip(" .'"), " ".join(span.split())}
         )
     low, plain = value.lower(), unquote(text.lower())
     plain = plain.replace("hxxp", "http").replace("[.]", ".").replace("[:]", ":").replace("[@]", "@")
