@@ -153,12 +153,9 @@ class DnsSession:
             advice = "Most often the name's own servers fail: ask again later, or set other `resolvers`"
             return self._error(NoAnswerError, what, advice)
         if heard:
-            what = (
-                f"no answer for {said} within {seconds:.3g} s{faults}; the resolver is there, so it is the name's own"
-            )
-            return self._error(
-                NoAnswerError, f"{what} servers that do not answer", "Ask again later, or raise `query_timeout`"
-            )
+            what = f"no answer for {said} within {seconds:.3g} s{faults}, though the resolver is there"
+            advice = "The name's own servers are silent or slow: ask again later, or raise `query_timeout`"
+            return self._error(NoAnswerError, what, advice)
         advice = "Check that this machine may ask it over UDP and TCP, or set other `resolvers`"
         if lookup.strange:
             what = f"what comes back for {said} is no DNS answer{faults}"
@@ -196,8 +193,8 @@ class DnsSession:
 def _configured(source: str, text: str) -> Server:
     address, port = text.strip(), "53"
     if address.startswith("["):
-        address, _, port = address[1:].partition("]")
-        port = port.removeprefix(":") or "53"
+        address, bracket, port = address[1:].partition("]")
+        port = port.removeprefix(":") if port else "53" if bracket else ""
     elif address.count(":") == 1:
         address, _, port = address.partition(":")
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0

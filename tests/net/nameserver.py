@@ -11,6 +11,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
@@ -23,6 +24,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+DRIPS = b"drip"
 Reply = Callable[[dns.message.Message, str], bytes | None]
 Wrong = str | Reply
 Records = list[dns.rdata.Rdata]
@@ -34,8 +36,8 @@ class NameServer:
 
     ``wrong`` says by (name, type), ``*`` standing for any, how a question is answered instead: ``silent``, the text of
     a response code, ``cut`` (truncated over TCP as well), ``garbage``, ``other-id``, ``closes`` (TCP without a byte),
-    or a function that makes the bytes of the answer from the query and the transport (``UDP`` or ``TCP``; ``None``:
-    no answer). ``asked`` lists what came in as (transport, name, type).
+    ``drips`` (TCP byte by byte), or a function that makes the bytes of the answer from the query and the transport
+    (``UDP`` or ``TCP``; ``None``: no answer). ``asked`` lists what came in as (transport, name, type).
     """
 
     def __init__(self, zone: str = "", wrong: Mapping[tuple[str, str], Wrong] | None = None) -> None:
@@ -117,6 +119,10 @@ class NameServer:
             answer = self._answer(stream.read(length), "TCP")
             if answer is None:
                 connection.recv(1)  # until the client goes
+            elif answer == DRIPS:
+                while self._open:
+                    connection.send(b"\x10")
+                    time.sleep(0.05)
             elif answer:
                 connection.sendall(struct.pack("!H", len(answer)) + answer)
 
@@ -133,12 +139,12 @@ class NameServer:
             return wrong(query, over)
         if wrong == "silent":
             return None
-        if wrong == "closes" and over == "TCP":
-            return b""
+        if wrong in ("closes", "drips") and over == "TCP":
+            return DRIPS if wrong == "drips" else b""
         if wrong == "garbage":
             return b"\xa5" * 40
         response = dns.message.make_response(query, recursion_available=True)
-        if wrong in ("cut", "closes"):
+        if wrong in ("cut", "closes", "drips"):
             response.flags |= dns.flags.TC
             return response.to_wire()
         if wrong and wrong != "other-id":
