@@ -21,7 +21,7 @@ class Leaf:
     """An indicator at its place in a tree.
 
     ``edges`` join it to the indicator above it. ``again``: it stands in full elsewhere, being a seed (``given``), or
-    hanging below another one or in another relation. ``suppressed``: it is noise, and shown only since something hangs below it.
+    hanging below another one or in another relation. ``suppressed``: it is noise, shown since something hangs below it.
     """
 
     node: Node
