@@ -259,11 +259,11 @@ def resolver(address: str, port: int) -> Server | None:
     try:
         socket.inet_pton(socket.AF_INET, address)
         return Server(socket.AF_INET, (address, port), address)
-    except OSError:
+    except (OSError, ValueError):
         if ":" not in address:
             return None
     try:
         found = socket.getaddrinfo(address, port, socket.AF_INET6, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return None
     return Server(socket.AF_INET6, found[0][4], address)

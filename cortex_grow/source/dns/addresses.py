@@ -42,10 +42,11 @@ def origin_name(what: str) -> str:
 def same(address: str, others: Iterable[str]) -> bool:
     """Whether an address is among others, however each is written."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return any(_packed(address, family) == _packed(other, family) for other in others)
+    return any(packed(address, family) == packed(other, family) for other in others)
 
 
-def _packed(address: str, family: int) -> bytes | None:
+def packed(address: str, family: int) -> bytes | None:
+    """The octets of an address; ``None`` where it is none of that family."""
     try:
         return socket.inet_pton(family, address)
     except (OSError, ValueError):
@@ -58,7 +59,7 @@ def pointers(seed: Indicator, body: Json, when: str) -> Iterator[Fact]:
     checked = 0
     for name in names:
         host = found("domain", name)
-        if name not in (body.raw or {}):
+        if not isinstance(body[name].raw, dict):
             context = {"record": "PTR, not checked whether the name leads back"}
             yield Related(seed, "related-to", host, last_seen=when, context=context)
             continue

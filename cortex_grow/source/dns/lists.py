@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.net.errors import RefusedError, SettingsError, SourceError
 from cortex_grow.source.answer import Json
-from cortex_grow.source.dns.addresses import reversed_labels
+from cortex_grow.source.dns.addresses import packed, reversed_labels
 from cortex_grow.source.facts import Fact, Known, Score, Summary
 
 NAMES, ADDRESSES, BOTH = "names", "addresses", "both"
@@ -119,11 +119,8 @@ def meaning(zone: str, answer: str) -> tuple[str, int] | None:
     127.255.255.x are errors, 127.0.0.1 is on no list (RFC 5782, 5) and how some refuse, and what lies outside of 127/8
     comes from a parked zone or from a resolver that rewrites answers (RFC 5782, 2.1).
     """
-    try:
-        octets = socket.inet_pton(socket.AF_INET, answer)
-    except OSError:
-        return None
-    if octets[0] != 127 or octets[:3] == b"\x7f\xff\xff" or answer == "127.0.0.1":
+    octets = packed(answer, socket.AF_INET)
+    if octets is None or octets[0] != 127 or octets[:3] == b"\x7f\xff\xff" or answer == "127.0.0.1":
         return None
     if _below(zone, "multi.surbl.org"):
         return _bits(_SURBL, octets[3])
