@@ -83,7 +83,7 @@ class DNSResolve(Source):
         return sorted(text for text in known if not self.job.assets.own(Indicator("ip", text)))
 
     def _in_lists(self, seed: Indicator, answer: Answer) -> Iterator[Question]:
-        plain, keyed = self.settings.texts("dnsbl_zones"), self.settings.texts("dnsbl_zones_with_key")
+        plain, keyed = self.settings.texts("dnsbl_zones"), self.settings.texts("dnsbl_keyed_zones")
         try:
             fitting = {zone.name: zone for zone in lists.zones(self.name, plain, keyed) if zone.fits(seed)}
         except SourceError as error:

@@ -359,7 +359,7 @@ def test_a_zone_with_a_key_shows_no_key(asker: Asker) -> None:
     """Spamhaus' Data Query Service has the key as a label in front of the zone."""
     key = "abcdefghij0123456789klmnop"
     zone = f"{ORIGIN}\n5.113.0.203.{key}.zen.dq.spamhaus.net. A 127.0.0.4"
-    how: dict[str, Any] = {"dnsbl_zones_with_key": [f"{key}.zen.dq.spamhaus.net"]}
+    how: dict[str, Any] = {"dnsbl_keyed_zones": [f"{key}.zen.dq.spamhaus.net"]}
     report = asker.about(zone, "ip", "203.0.113.5", **how, cache=False)
     assert points(report) == {"block list zen.dq.spamhaus.net": 25}
     failing = {(f"5.113.0.203.{key}.zen.dq.spamhaus.net", "A"): "SERVFAIL"}
@@ -377,7 +377,7 @@ def test_a_key_in_the_wrong_setting_is_refused_without_being_shown(asker: Asker,
     with NameServer(ORIGIN) as server:
         report = asker.ask(server, "ip", "203.0.113.5", dnsbl_zones=[text])
         assert not [name for _, name, _ in server.asked if "abc" in name]
-    assert "dnsbl_zones_with_key" in partial(report)["dnsbl"]
+    assert "dnsbl_keyed_zones" in partial(report)["dnsbl"]
     assert "abc" not in str(report.to_dict())
 
 

@@ -89,7 +89,7 @@ def zones(source: str, plain: Iterable[str], keyed: Iterable[str]) -> list[Zone]
     hold a key.
     """
     found = [_zone(source, text, position, "dnsbl_zones") for position, text in enumerate(plain, 1)]
-    found += [_zone(source, text, position, "dnsbl_zones_with_key") for position, text in enumerate(keyed, 1)]
+    found += [_zone(source, text, position, "dnsbl_keyed_zones") for position, text in enumerate(keyed, 1)]
     return list({zone.name: zone for zone in found}.values())[:MOST_ZONES]
 
 
@@ -106,7 +106,7 @@ def _zone(source: str, text: str, position: int, setting: str) -> Zone:
             advice=f"Write it as a domain name, with {NAMES}: or {BOTH}: in front for a list that takes names",
         )
     if not keyed and re.fullmatch(_KEYED, zone):
-        advice = "Move it to `dnsbl_zones_with_key`, whose values are not shown"
+        advice = "Move it to `dnsbl_keyed_zones`, whose values are not shown"
         raise SettingsError(source, f"entry {position} of `{setting}` holds a key", advice=advice)
     name = zone.partition(".")[2] if keyed else zone
     known = next((what for end, what in _TAKES.items() if name == end or name.endswith(f".{end}")), ADDRESSES)
