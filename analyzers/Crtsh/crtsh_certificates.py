@@ -29,10 +29,10 @@ class CrtshCertificates(Source):
         """Names are searched; a fingerprint has no JSON at crt.sh, but its certificate can be downloaded."""
         if seed.type in ("hash", "certificate"):
             if len(seed.value) != 64:
-                from cortex_grow.net.errors import RefusedError
+                from cortex_grow.net.errors import UnsupportedError
 
                 what = "it gives certificates by the SHA-256 of their fingerprint only"
-                raise RefusedError(self.name, what, advice="Ask with the SHA-256 of the certificate")
+                raise UnsupportedError(self.name, what, advice="Ask with the SHA-256 of the certificate")
             yield self._download("certificate", seed.value)
             return
         params = {"q": seed.value, "output": "json"}

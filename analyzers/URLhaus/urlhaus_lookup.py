@@ -29,10 +29,10 @@ class URLhausLookup(AbuseCh):
         kind = field = {"url": "url", "hash": "payload"}.get(seed.type, "host")
         if kind == "payload":
             if seed.hash_kind not in ("md5", "sha256"):
-                from cortex_grow.net.errors import RefusedError
+                from cortex_grow.net.errors import UnsupportedError
 
                 what = f"it looks files up by MD5 or SHA-256, not by {seed.hash_kind}"
-                raise RefusedError(self.name, what, advice="Ask with another digest of the file")
+                raise UnsupportedError(self.name, what, advice="Ask with another digest of the file")
             field = f"{seed.hash_kind}_hash"
         yield self.post(kind, f"/v1/{kind}/", data={field: seed.value}, required=True, absent=())
 

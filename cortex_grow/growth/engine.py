@@ -15,9 +15,9 @@ from cortex_grow.model.graph import Graph, unified
 from cortex_grow.model.indicator import Indicator
 from cortex_grow.model.report import Limit, Node, Partial, Provenance, Report, Skipped, Source
 from cortex_grow.model.verdict import Thresholds
-from cortex_grow.net.errors import BlockedError, QuotaError, SourceError, UnreachableError
+from cortex_grow.net.errors import BlockedError, QuotaError, SourceError, UnreachableError, UnsupportedError
 from cortex_grow.source.declaration import Declaration
-from cortex_grow.source.run import BarredError, UnsupportedError
+from cortex_grow.source.run import BarredError
 
 NAME = "cortex-grow"
 SLICE = 0.5  # seconds between looks at the clock while answers are awaited
@@ -79,6 +79,7 @@ class Engine:
         self.asked = self.answered = 0
         self.errors: dict[str, SourceError] = {}
         self.barred: dict[str, None] = {}
+        self.unsupported: list[UnsupportedError] = []
         self.interrupted = False
         self._flight: dict[Future[Report], Task] = {}
         self._degree: dict[str, int] = {}
@@ -223,6 +224,7 @@ class Engine:
 
     def _fail(self, task: Task, error: SourceError) -> None:
         if isinstance(error, UnsupportedError):
+            self.unsupported.append(error)
             return
         if self.journal is not None:
             self.journal.failed(task, str(error), time.time())
@@ -278,6 +280,8 @@ class Engine:
         if self.partial:
             what = f"no source answered within {self.budget.seconds:.3g} seconds"
             raise UnreachableError(self.name.name, what, advice="Give it more time (setting `deadline`)")
+        if self.unsupported and not self.barred:
+            raise self.unsupported[0]
         if self.barred:
             raise BarredError(self.name.name, "no source may be asked", said="; ".join(self.barred))
 

@@ -99,6 +99,12 @@ class RefusedError(SourceError):
     kind = "refused"
 
 
+class UnsupportedError(RefusedError):
+    """The source has no question for this indicator (a digest that it does not know); none was asked."""
+
+    kind = "unsupported"
+
+
 class NotAnAnswerError(SourceError):
     """Something came back that is not the service's answer: HTML, bad JSON, too large, cut short, a redirect
     elsewhere."""

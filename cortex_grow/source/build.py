@@ -52,7 +52,7 @@ _NAMES = frozenset({"organisation", "family", "actor", "rule"})
 MOST_ROWS = 500
 MOST_TERMS_PER_NODE = 50
 # What a warning list is worth as a score term, by what the pack does with its members.
-HYGIENE_POINTS = {"suppress": -40, "demote": -20}
+HYGIENE_POINTS = {"suppress": -40, "demote": -15}  # popular is not safe: demoted alone stays above safe_to
 DENIED_POINTS = 80
 
 

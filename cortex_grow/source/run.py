@@ -20,6 +20,7 @@ from cortex_grow.net.errors import (
     QuotaError,
     SourceError,
     UnreachableError,
+    UnsupportedError,
 )
 from cortex_grow.source.answer import Answer, Part, utc
 from cortex_grow.source.base import Job, Question, Source
@@ -35,10 +36,6 @@ NODES = 2000
 
 class BarredError(SourceError):
     """TLP or PAP bar every question of the source."""
-
-
-class UnsupportedError(SourceError):
-    """The source does not answer for this type of indicator."""
 
 
 def answer(source: type[Source] | Source, seed: Indicator, settings: Settings, job: Job) -> Report:
@@ -89,7 +86,8 @@ class Asking:
         from cortex_grow.net.state import credential_id
 
         name = self.declaration.name
-        everything = [barred(one, self.job.tlp, self.job.pap, self.settings) for one in self.declaration.exposures()]
+        exposures = sorted(self.declaration.exposures(), key=EXPOSURES.index)
+        everything = [barred(one, self.job.tlp, self.job.pap, self.settings) for one in exposures]
         if all(everything):
             raise BarredError(name, str(everything[0]))
         if self.declaration.key and not self.source.key and not self.declaration.grow.get("key_optional"):
