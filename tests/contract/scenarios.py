@@ -128,9 +128,13 @@ def within(definition: Definition, others: Iterable[Definition]) -> list[Definit
 
 
 def serving(definition: Definition, data_type: str, others: Iterable[Definition]) -> list[Definition]:
-    """The sources that answer for a data type: the definition itself, or those within it."""
+    """The sources that answer for a data type: the definition itself, or those within it.
+
+    An engine hashes a file and asks about the hash.
+    """
     inner = within(definition, others)
-    return [other for other in inner if data_type in other.data_types] if inner else [definition]
+    asked = {data_type, "hash"} if data_type == "file" else {data_type}
+    return [other for other in inner if asked & set(other.data_types)] if inner else [definition]
 
 
 def cases(definitions: Iterable[Definition]) -> list[tuple[Definition, str, Scenario]]:
