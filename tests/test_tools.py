@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
-from tests.test_imports import normal
+from tests.test_imports import imports, normal
 from tools import compile_lists, fetch
 
 MODULE = """
@@ -78,6 +78,20 @@ def test_the_lists_of_the_project_name_their_makers() -> None:
         assert one.pinned()
         assert (ROOT / Path(*one.module.split("."))).with_suffix(".py").is_file()
         assert all(list(ROOT.glob(pattern)) for pattern in one.inputs)
+        assert shaping(one.module) == {name for name in one.inputs if name.endswith(".py")}
+
+
+def shaping(module: str) -> set[str]:
+    """The files that a maker imports at once from its own part of the package, itself included."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop().replace(".", "/") + ".py"
+        if (ROOT / name).is_file() and name not in found:
+            found.add(name)
+            near = [one for one in imports(ROOT, ROOT / name) if one.module.startswith(module.rpartition(".")[0])]
+            waiting += [other for one in near for other in (one.module, *(f"{one.module}.{n}" for n in one.names))]
+    return found
 
 
 def test_a_browser_that_cannot_be_run_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class List:
         subprocess.run([sys.executable, "-m", self.module], cwd=ROOT, check=True)
 
 
+_SHAPING = ("compile", "kinds", "layout", "policy", "ranges")
 LISTS = (
     List(
         "cortex_grow/model/data/public_suffixes.txt",
@@ -68,7 +69,7 @@ LISTS = (
         "cortex_grow/hygiene/data/warninglists.bin",
         "cortex_grow.hygiene.compile",
         "pymispwarninglists",
-        ("cortex_grow/hygiene/*.py", "cortex_grow/hygiene/*.toml"),
+        (*(f"cortex_grow/hygiene/{name}.py" for name in _SHAPING), "cortex_grow/hygiene/policy.toml"),
     ),
 )
 
