@@ -102,8 +102,9 @@ class DNSResolve(Source):
         for key in wanted:
             body = answer[part].raw
             if isinstance(body, dict) and key not in body:
-                text = f"{key} for {seed.value}, left out of {answer.parts[part].as_of}"
-                yield Question(part, text, partial(_joined, body, ask, key), calls=0)
+                as_of = answer.parts[part].as_of
+                text = f"{key} for {seed.value}, left out of {as_of}"
+                yield Question(part, text, partial(_joined, body, as_of, ask, key), calls=0)
 
     def _said(self, questions: Mapping[str, tuple[str, str]]) -> Body:
         """What the DNS answers, by key, without what failed; raises where everything did."""
@@ -197,8 +198,9 @@ def _with(body: Body, ask: Callable[[Sequence[str]], Body], keys: Sequence[str])
         return body
 
 
-def _joined(body: Body, ask: Callable[[Sequence[str]], Body], key: str) -> Body:
-    return {**body, **ask([key])}
+def _joined(body: Body, as_of: str, ask: Callable[[Sequence[str]], Body], key: str) -> Body:
+    """A body with one more answer, the others marked with their time."""
+    return {**{known: {"as_of": as_of, **entry} for known, entry in body.items()}, **ask([key])}
 
 
 def _raised(error: SourceError) -> None:

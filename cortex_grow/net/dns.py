@@ -62,6 +62,7 @@ class DnsSession:
         self._found: list[Server] | None = None
         self._known: dict[Question, Records | SourceError] = {}
         self._gone: SourceError | None = None
+        self._heard = False
 
     def begin(self, deadline: Deadline) -> None:
         """A new job: forget what was answered."""
@@ -69,6 +70,7 @@ class DnsSession:
             self.deadline = deadline
             self._known = {}
             self._gone = None
+            self._heard = False
 
     def ask(self, name: str, kind: str) -> Records:
         """The records of one kind (``A``, ``TXT`` …) at a name, following aliases.
@@ -111,9 +113,10 @@ class DnsSession:
         seconds = within.left()
         round_ = Round(self._servers(), within)
         round_.ask(list(lookups.values()), Lookup(dns.message.make_query(*ROOT)))
+        self._heard = self._heard or round_.heard
         for question, lookup in lookups.items():
             if lookup.answer is None:
-                self._known[question] = self._failure(question, lookup, round_.heard, seconds)
+                self._known[question] = self._failure(question, lookup, seconds)
             else:
                 self._known[question] = self._read(question, lookup.answer)
         if lookups and not round_.heard:
@@ -138,7 +141,7 @@ class DnsSession:
         exists = message.rcode() != dns.rcode.NXDOMAIN
         return Records(exists, values, aliases, name_of(chain.canonical_name), len(found))
 
-    def _failure(self, question: Question, lookup: Lookup, heard: bool, seconds: float) -> SourceError:
+    def _failure(self, question: Question, lookup: Lookup, seconds: float) -> SourceError:
         """Why a question has no answer, as an error that names the resolvers and what to do."""
         said = _said(question)
         faults = f" ({'; '.join(lookup.faults[:3])})" if lookup.faults else ""
@@ -152,7 +155,7 @@ class DnsSession:
             what = f"the resolver has no answer for {said} ({codes}){faults}"
             advice = "Most often the name's own servers fail: ask again later, or set other `resolvers`"
             return self._error(NoAnswerError, what, advice)
-        if heard:
+        if self._heard:
             what = f"no answer for {said} within {seconds:.3g} s{faults}, though the resolver is there"
             advice = "The name's own servers are silent or slow: ask again later, or raise `query_timeout`"
             return self._error(NoAnswerError, what, advice)

@@ -144,6 +144,8 @@ class Round:
             try:
                 channel = lookup.channels.get((server, "UDP")) or self._open(lookup, server, "UDP")
                 channel.socket.send(lookup.query.to_wire())
+            except BlockingIOError:
+                pass  # as good as lost on the way: it is sent again
             except OSError as error:
                 self._drop(lookup, server, error.strerror or str(error))
                 continue

@@ -344,7 +344,7 @@ def test_verification_tokens(asker: Asker) -> None:
     rows = table(asker.about(zone, "domain", "seed.example"), "Verification").rows
     assert ("google-site-verification", "abcDEF_123") in rows
     assert ("MS", "ms12345") in rows
-    assert ("", "just a note = nothing") in rows
+    assert ("text", "just a note = nothing") in rows
 
 
 @pytest.mark.parametrize(
@@ -395,8 +395,8 @@ def test_certificate_authorities(asker: Asker) -> None:
     """
     report = asker.about(zone, "domain", "seed.example")
     rows = table(report, "Certificate authorities").rows
-    assert ("issue", "ca.test; account=230123", "") in rows
-    assert ("issuewild", ";", "critical") in rows
+    assert ("issue", "ca.test; account=230123", "no") in rows
+    assert ("issuewild", ";", "yes") in rows
     assert edges(report, "contact-for") == {("mail:security@seed.example", "contact-for", SEED)}
 
 

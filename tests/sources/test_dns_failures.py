@@ -139,6 +139,19 @@ def test_everything_failing_is_an_error_that_names_the_resolver(asker: Asker) ->
     assert "`resolvers`" in str(caught.value)
 
 
+def test_a_resolver_that_goes_away_in_the_middle_costs_one_wait_and_every_part_is_named(asker: Asker) -> None:
+    wrong = {
+        ("5.113.0.203.origin.asn.cymru.com", "TXT"): "silent",
+        (".", "NS"): "silent",
+        ("5.113.0.203.bl.test", "A"): "silent",
+    }
+    began = time.monotonic()
+    report = asker.about(ZONE, "ip", "203.0.113.5", wrong, dnsbl_zones=["bl.test"])
+    assert time.monotonic() - began < 1.8
+    assert sources(report, "resolves-to") == {SEED}
+    assert set(partial(report)) == {"asn", "dnsbl"}
+
+
 # --- the cache ---
 
 
@@ -161,6 +174,18 @@ def test_what_failed_is_asked_for_again_and_what_was_answered_is_not(asker: Aske
         assert edges(cached) == edges(whole)
         assert cached.provenance[0].from_cache
         assert not server.asked
+
+
+def test_each_answer_keeps_its_own_time(asker: Asker) -> None:
+    """What is asked for again later does not make the rest look newer than it is."""
+    with NameServer(ZONE, {("seed.example", "MX"): "SERVFAIL"}) as server:
+        first = asker.ask(server, "domain", "seed.example").provenance[0].as_of
+        time.sleep(1.1)
+        server.wrong.clear()
+        report = asker.ask(server, "domain", "seed.example")
+    seen = {edge.relation: edge.last_seen for edge in report.edges.values() if edge.source == SEED}
+    assert seen["resolves-to"] == seen["delegated-to"] == seen["authorises-sender"] == first
+    assert str(first) < str(seen["mail-handled-by"])
 
 
 def test_a_refusal_of_a_list_is_not_remembered_as_an_answer(asker: Asker) -> None:

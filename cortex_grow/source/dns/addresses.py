@@ -55,7 +55,7 @@ def packed(address: str, family: int) -> bytes | None:
 
 def pointers(seed: Indicator, body: Json, when: str) -> Iterator[Fact]:
     """PTR names. Anyone can write any name there: only one that leads back to the address is a resolution."""
-    names = body["PTR"]["values"].texts
+    names, when = body["PTR"]["values"].texts, body["PTR"]["as_of"].time or when
     checked = 0
     for name in names:
         host = found("domain", name)
@@ -131,7 +131,7 @@ def origins(seed: Indicator, body: Json) -> Iterator[Fact]:
                     yield Related(where, "belongs-to", found("autonomous-system", system))
             names = [name for system in systems if (name := body[system]["name"].text)]
             rest = (origin["country"].text, origin["registry"].text, origin["allocated"].text)
-            rows.append((address, systems, names, prefix, *rest))
+            rows.append([cell or "-" for cell in (address, systems, names, prefix, *rest)])
         if address == seed.value and longest:
             yield Summary("AS", ", ".join(f"AS{number}" for number in entry["origins"][0]["asn"].texts[:3]))
     for system in systems_in(body):

@@ -19,7 +19,6 @@ from cortex_grow.source.facts import Fact, Known, Score, Summary
 NAMES, ADDRESSES, BOTH = "names", "addresses", "both"
 LISTED = 25
 MOST_POINTS = 60  # of all block lists together: below malicious, whatever they say
-MOST_ZONES = 50
 REASONS = " TXT"
 
 # What the known zones list, by the end of their name; every other zone takes addresses, unless the setting says so.
@@ -90,7 +89,7 @@ def zones(source: str, plain: Iterable[str], keyed: Iterable[str]) -> list[Zone]
     """
     found = [_zone(source, text, position, "dnsbl_zones") for position, text in enumerate(plain, 1)]
     found += [_zone(source, text, position, "dnsbl_keyed_zones") for position, text in enumerate(keyed, 1)]
-    return list({zone.name: zone for zone in found}.values())[:MOST_ZONES]
+    return list({zone.name: zone for zone in found}.values())
 
 
 def _zone(source: str, text: str, position: int, setting: str) -> Zone:

@@ -1,8 +1,8 @@
 """Records at a name, as facts (RFC 1035, 7208 for SPF, 7489 for DMARC, 8659 for CAA).
 
 The part ``records`` about a name holds one answer by kind (:data:`KINDS` and :data:`DMARC`): ``values``, the name that
-they stand at as ``owner``, the chain of ``aliases`` to it, whether its end ``exists``, and how many there were in
-``total``.
+they stand at as ``owner``, the chain of ``aliases`` to it, whether its end ``exists``, how many there were in
+``total``, and, where that is not the time of the whole part, when it was answered as ``as_of``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ def question(name: str, kind: str) -> tuple[str, str]:
 def records(seed: Indicator, body: Json, when: str) -> Iterator[Fact]:
     """What stands at the name. ``when`` is the time of the answer, ISO 8601 in UTC."""
     entries = {kind: body[kind] for kind in KINDS}
-    chain = [(link[0].text, link[1].text) for entry in entries.values() for link in entry["aliases"]]
-    for name, target in dict.fromkeys(chain):
-        yield Related(found("domain", name), "alias-of", found("domain", target), last_seen=when)
+    chain = []
+    for entry in entries.values():
+        for link in entry["aliases"]:
+            name, target = link[0].text, link[1].text
+            chain.append(target)
+            yield Related(found("domain", name), "alias-of", found("domain", target), last_seen=seen(entry, when))
     if chain and not any(entry["exists"].flag for entry in entries.values()):
-        yield Known("Alias", {"leads to": chain[-1][1], "which": "does not exist (NXDOMAIN)"})
+        yield Known("Alias", {"leads to": chain[-1], "which": "does not exist (NXDOMAIN)"})
     yield from _addresses(seed, entries, when)
     yield from _mail(seed, entries["MX"], when)
     yield from _zone(seed, entries["NS"], entries["SOA"], when)
@@ -45,6 +48,11 @@ def records(seed: Indicator, body: Json, when: str) -> Iterator[Fact]:
         kept, total = len(entry["values"]), entry["total"].number or 0
         if total > kept:
             yield Cut(f"{kind} records", total, kept, "of one kind of record this many are read")
+
+
+def seen(entry: Json, when: str) -> str:
+    """When an entry of a part was answered, where the part as a whole was at ``when``."""
+    return entry["as_of"].time or when
 
 
 def _owner(seed: Indicator, entry: Json) -> Found:
@@ -59,10 +67,10 @@ def _addresses(seed: Indicator, entries: dict[str, Json], when: str) -> Iterator
         owner = _owner(seed, entry)
         for address in entry["values"].texts:
             count += 1
-            yield Related(owner, "resolves-to", found("ip", address), last_seen=when)
+            yield Related(owner, "resolves-to", found("ip", address), last_seen=seen(entry, when))
             if owner.value != seed.value:
-                context = {"through": owner.value}
-                yield Related(seed, "resolves-to", found("ip", address), last_seen=when, context=context)
+                through = {"through": owner.value}
+                yield Related(seed, "resolves-to", found("ip", address), last_seen=seen(entry, when), context=through)
     yield Summary("addresses", str(count))
 
 
@@ -74,19 +82,20 @@ def _mail(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
             continue
         context = {"preference": preference}
         target = found("domain", exchanger)
-        yield Related(_owner(seed, entry), "mail-handled-by", target, last_seen=when, context=context)
+        yield Related(_owner(seed, entry), "mail-handled-by", target, last_seen=seen(entry, when), context=context)
 
 
 def _zone(seed: Indicator, servers: Json, authority: Json, when: str) -> Iterator[Fact]:
     """NS is the delegation. SOA names the primary, which may be a hidden one, and a mailbox written as a name."""
     names = servers["values"].texts
     for name in names:
-        yield Related(_owner(seed, servers), "delegated-to", found("domain", name), last_seen=when)
+        yield Related(_owner(seed, servers), "delegated-to", found("domain", name), last_seen=seen(servers, when))
     for text in authority["values"].texts:
         fields = text.split()
         if len(fields) != 7:
             continue
         owner, (primary, mailbox, serial, *_) = _owner(seed, authority), fields
+        when = seen(authority, when)
         if primary not in names and primary != ".":
             context = {"record": "SOA: the zone's primary server, not among those it is delegated to"}
             yield Related(owner, "related-to", found("domain", primary), last_seen=when, context=context)
@@ -115,7 +124,7 @@ def mail_of(rname: str) -> str | None:
 
 
 def _texts(seed: Indicator, entries: dict[str, Json], when: str) -> Iterator[Fact]:
-    texts = entries["TXT"]["values"].texts
+    texts, when = entries["TXT"]["values"].texts, seen(entries["TXT"], when)
     policies = [text for text in texts if text.partition(" ")[0].lower() == "v=spf1"]  # a word of its own (4.5)
     several = len(policies) > 1
     note = "one of several SPF records: receivers take none of them (RFC 7208, 4.5)" if several else None
@@ -133,7 +142,7 @@ def _texts(seed: Indicator, entries: dict[str, Json], when: str) -> Iterator[Fac
     for text in texts:
         if text not in policies:
             name, equals, value = text.partition("=")
-            rows.append((name, value) if equals and len(text.split()) == 1 else ("", text))
+            rows.append((name, value) if equals and name and value and len(text.split()) == 1 else ("text", text))
     yield Rows("Verification tokens and other texts", ["name", "value"], rows)
 
 
@@ -198,7 +207,8 @@ def _dmarc(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
         yield Known("Mail policy (DMARC)", {"policy": policy, "note": note})
         for tag, address in list(dict.fromkeys(_reports(policy)))[:MOST_REPORTS]:
             context = {"record": f"DMARC: {tag}"}
-            yield Related(found("mail", address), "contact-for", seed, last_seen=when, context=context)
+            mail = found("mail", address)
+            yield Related(mail, "contact-for", seed, last_seen=seen(entry, when), context=context)
 
 
 def _is_dmarc(text: str) -> bool:
@@ -234,8 +244,9 @@ def _certificates(seed: Indicator, entry: Json, when: str) -> Iterator[Fact]:
     for text in entry["values"].texts:
         flags, tag, value = [*text.split(" ", 2), "", ""][:3]
         critical = flags.isdecimal() and int(flags) & 128
-        rows.append((tag, value, "critical" if critical else ""))
+        rows.append((tag, value or "-", "yes" if critical else "no"))
         if tag.lower() == "iodef" and (address := mail_uri(value)):
             context = {"record": "CAA: iodef"}
-            yield Related(found("mail", address), "contact-for", _owner(seed, entry), last_seen=when, context=context)
-    yield Rows("Certificate authorities allowed (CAA)", ["property", "value", "flag"], rows)
+            mail, owner = found("mail", address), _owner(seed, entry)
+            yield Related(mail, "contact-for", owner, last_seen=seen(entry, when), context=context)
+    yield Rows("Certificate authorities allowed (CAA)", ["property", "value", "critical"], rows)
