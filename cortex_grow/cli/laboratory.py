@@ -17,10 +17,11 @@ from cortex_grow.cli.terminal import Terminal
 from cortex_grow.cli.work import UsageError
 from cortex_grow.growth.sources import sources
 from cortex_grow.lab import Lab
-from cortex_grow.lab.lab import SERVICES
+from cortex_grow.lab.lab import DEMO, SERVICES
 from cortex_grow.lab.samples import TableError
 
 IOCS = "iocs.txt"
+NOISE = "noise.txt"
 DEPTH = 2
 # The lab's keys have no quota: a demo that keeps to the real ones would take minutes.
 _UNBOUND = {"quota_minute": 0, "quota_day": 0, "quota_month": 0}
@@ -32,8 +33,9 @@ def demo(terminal: Terminal, out: Path | None) -> int:
     inputs = read([], [str(pack.examples() / IOCS)])
     folder = new_folder(out, inputs.seeds[0], "demo-")
     with tempfile.TemporaryDirectory(prefix="cortex-grow-demo-") as state, Lab.demo() as lab:
+        common = {"state_dir": state, "allow_list": [str(DEMO / NOISE)], **_UNBOUND}
         config = Config(
-            common={name: Value(value, "demo") for name, value in {"state_dir": state, **_UNBOUND}.items()},
+            common={name: Value(value, "demo") for name, value in common.items()},
             sources={
                 declaration.name: {
                     name: Value(value, "demo") for name, value in lab.config_for(declaration.name).items()
