@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 LONGEST_CELL = 2000
 MOST = 2**63 - 1  # Cortex's reader refuses numbers of hundreds of digits, and with them the whole answer
-# Types whose values are names that people gave: what could turn a line around is no part of them.
+# Types whose values are names that people gave: several spaces are one, and what could turn a line around is no part.
 _NAMES = frozenset({"organisation", "family", "actor", "rule"})
 MOST_ROWS = 500
 MOST_TERMS_PER_NODE = 50
@@ -207,7 +207,7 @@ class Builder:
 
     def _label(self, fact: Family | Technique | Actor) -> None:
         about = self.seed if fact.about is None else self._end(fact.about)
-        text = line(fact.id if isinstance(fact, Technique) else fact.name or "")
+        text = line((fact.id if isinstance(fact, Technique) else fact.name) or "")
         if about is None or not text:
             return
         type = {Family: "family", Technique: "technique", Actor: "actor"}[fact.__class__]

@@ -91,7 +91,7 @@ class Swapper:
         elif kind in HEX:
             for text in (value, *(indicator.attributes.get(digest, "") for digest in DIGESTS)):
                 self._learn_hex(text)
-            if not re.fullmatch(r"[0-9a-f]+|T1[0-9A-F]{70}", value):
+            if not re.fullmatch(r"[0-9a-f]+", value):
                 self.unswapped[indicator.id] = "a similarity hash"
         elif kind in ("url", "mail"):
             if indicator.host is not None:
@@ -128,7 +128,7 @@ class Swapper:
             self.hextets.setdefault(int.from_bytes(first.packed[:2], "big"), -1)
 
     def _learn_hex(self, text: str) -> None:
-        low = text.lower().removeprefix("t1") if text.startswith("T1") else text.lower()
+        low = text.lower()
         if re.fullmatch(r"[0-9a-f]{32,}", low) and low not in self.hex:
             self.hex[low] = (self._fresh(low) * 3)[: len(low)]
 
@@ -143,7 +143,7 @@ class Swapper:
             fresh = f"{fresh}.{ending}" if dot and stem and ending.isalnum() else fresh
         elif indicator.type == "registry":
             fresh = "\\" + fresh
-        self.free.setdefault(_rest(indicator).lower(), fresh)
+        self.free.setdefault(_spaced(_rest(indicator)), fresh)
 
     def settle(self, tree: Any) -> None:
         """Choose what addresses become, once the answer is known: nothing that stands in it already."""
@@ -182,7 +182,7 @@ class Swapper:
             return indicator
         if indicator.type in FREE:
             rest = _rest(indicator)
-            value = indicator.value.removesuffix(rest) + _cased(rest, self.free[rest.lower()])
+            value = indicator.value.removesuffix(rest) + _cased(rest, self.free[_spaced(rest)])
         else:
             value = self.text(indicator.value)
         try:
@@ -196,24 +196,26 @@ class Swapper:
     def _whole(self, text: str) -> str | None:
         """A scalar that is one of the free texts as a whole."""
         stripped = text.strip()
-        if stripped.lower() in self.free:
-            return text.replace(stripped, _cased(stripped, self.free[stripped.lower()]))
+        if (name := _spaced(stripped)) in self.free:
+            return text.replace(stripped, _cased(stripped, self.free[name]))
         root, slash, rest = stripped.partition("\\")
-        if slash and f"\\{rest}".lower() in self.free:
-            return root + _cased(slash + rest, self.free[f"\\{rest}".lower()])
+        if slash and _spaced(f"\\{rest}") in self.free:
+            return root + _cased(slash + rest, self.free[_spaced(f"\\{rest}")])
         return None
 
     def _pattern(self) -> re.Pattern[str]:
         literals = [*self.literals, *(text for text in self.free if len(text) > 4 and not text.startswith("\\"))]
-        pieces = [rf"(?<![\w])(?i:{re.escape(text)})(?![\w])" for text in sorted(literals, key=len, reverse=True)]
+        spaced = {text: re.escape(text).replace("\\ ", " +") for text in literals}
+        ordered = sorted(literals, key=len, reverse=True)
+        pieces = [rf"(?<!\w)(?i:{spaced[text]})(?!\w)" for text in ordered]
         return re.compile("|".join([*pieces, _HEX_RUN, _CVE, _IPV6, _IPV4, _ASN, _MAIL, _NAME]))
 
     def _one(self, match: re.Match[str]) -> str:
         text = match[0]
         if text in self.literals:
             return self.literals[text]
-        if text.lower() in self.free:
-            return _cased(text, self.free[text.lower()])
+        if (name := _spaced(text)) in self.free:
+            return _cased(text, self.free[name])
         if re.fullmatch(_HEX_RUN, text):
             return self._hex_run(text)
         if text.upper() in self.cves:
@@ -296,6 +298,11 @@ def _rest(indicator: Indicator) -> str:
     if indicator.type == "registry":
         return "\\" + indicator.value.partition("\\")[2]
     return indicator.value
+
+
+def _spaced(text: str) -> str:
+    """A name as names are compared: in lower case, several spaces as one."""
+    return re.sub(" +", " ", text.lower())
 
 
 def _base64(text: str) -> str:

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from cortex_grow.lab import Lab
 from cortex_grow.model.indicator import Indicator
-from cortex_grow.net.errors import NotAnAnswerError, QuotaError, RefusedError, UnreachableError
+from cortex_grow.net.errors import NotAnAnswerError, QuotaError, UnreachableError, UnsupportedError
 from cortex_grow.source import certificate
 from cortex_grow.source.answer import Answer
 from cortex_grow.source.build import Builder
@@ -138,7 +138,7 @@ def test_an_unknown_fingerprint_is_not_found(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("type", "value"), [("hash", "0" * 32), ("hash", "1" * 40), ("certificate", "1" * 40)])
 def test_other_digests_are_refused_before_a_call(desk: Desk, type: str, value: str) -> None:
-    with pytest.raises(RefusedError, match="SHA-256"):
+    with pytest.raises(UnsupportedError, match="SHA-256"):
         desk.ask(type, value)
     assert desk.sent() == []
 

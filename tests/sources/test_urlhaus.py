@@ -11,7 +11,14 @@ import pytest
 
 from cortex_grow.lab import Lab
 from cortex_grow.model.indicator import Indicator
-from cortex_grow.net.errors import CredentialError, NotAnAnswerError, QuotaError, RefusedError, SourceError
+from cortex_grow.net.errors import (
+    CredentialError,
+    NotAnAnswerError,
+    QuotaError,
+    RefusedError,
+    SourceError,
+    UnsupportedError,
+)
 from cortex_grow.source.answer import Answer
 from cortex_grow.source.build import Builder
 from tests.sources import checking
@@ -78,7 +85,7 @@ def test_not_known_is_a_report_without_a_verdict(desk: Desk, type: str, value: s
 
 @pytest.mark.parametrize("value", ["0" * 40, "0" * 128, "T1" + "0A" * 35, "3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C"])
 def test_other_digests_are_refused_before_a_call(desk: Desk, value: str) -> None:
-    with pytest.raises(RefusedError, match="MD5 or SHA-256"):
+    with pytest.raises(UnsupportedError, match="MD5 or SHA-256"):
         desk.ask("hash", value)
     assert desk.sent() == []
 
