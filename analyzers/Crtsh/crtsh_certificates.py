@@ -11,7 +11,7 @@ from cortex_grow.model.indicator import Indicator
 from cortex_grow.source import certificate
 from cortex_grow.source.answer import Answer, Json
 from cortex_grow.source.base import Question, Source
-from cortex_grow.source.crtsh import Listing, Named, covers, hosts, registrable
+from cortex_grow.source.crtsh import MOST_ENTRIES, Listing, Named, covers, hosts, registrable
 from cortex_grow.source.facts import About, Cut, End, Fact, Hub, Known, Missing, Related, Rows, Summary, found
 
 ROWS = 10_000  # crt.sh reads no more matching names for one question
@@ -79,6 +79,9 @@ class CrtshCertificates(Source):
         listing = Listing(seed, answer["certificates"])
         if "certificates" in answer:
             yield from _names(seed, listing)
+            if len(answer["certificates"]) > MOST_ENTRIES:
+                why = "more entries than crt.sh ever gives are not read"
+                yield Cut("entries of the logs", len(answer["certificates"]), MOST_ENTRIES, why)
         logged = {str(one.id): one.logged for one in listing.certificates.values()}
         for part in answer.parts:
             if part != "certificates" and part in answer:

@@ -17,6 +17,7 @@ DBL = {
     **dict.fromkeys(("abused_legit_spam", "abused_legit_malware", "abused_legit_phishing"), 5),
     **dict.fromkeys(("abused_legit_botnetcc", "abused_redirector"), 5),
 }
+MOST = 2000  # malware URLs of one answer that are read: as many as a report keeps nodes
 MANY = 10  # malware URLs from which on a host is no chance victim
 EXECUTABLES = ("exe", "dll")  # an import hash tells something of these only
 
@@ -68,7 +69,7 @@ def _url(seed: Indicator, body: Json) -> Iterator[Fact]:
 def _host(seed: Indicator, body: Json) -> Iterator[Fact]:
     """A host, and the malware URLs on it."""
     total, online = yield from _urls(body)
-    for url in body["urls"]:
+    for url in list(body["urls"])[:MOST]:
         context = {name: url[name].text for name in ("url_status", "threat", "reporter")}
         added, reference = url["date_added"].time, url["urlhaus_reference"].text
         end = found("url", url["url"].text)
@@ -91,7 +92,7 @@ def _payload(seed: Indicator, body: Json) -> Iterator[Fact]:
     if seed.value in attributes.values():
         yield About(seed, first, last, attributes=attributes)
         yield from _named(seed, body)
-    for url in body["urls"]:
+    for url in list(body["urls"])[:MOST]:
         end, reference = found("url", url["url"].text), url["urlhaus_reference"].text
         context = {"url_status": url["url_status"].text}
         times = url["firstseen"].time, url["lastseen"].time
@@ -107,14 +108,16 @@ def _payload(seed: Indicator, body: Json) -> Iterator[Fact]:
 
 def _urls(body: Json) -> Generator[Fact, None, tuple[int, int]]:
     """What the malware URLs of an answer have in common; how many there are in all, and online of those given."""
-    urls = list(body["urls"])
-    total = max(min(body["url_count"].number or 0, 10**9), len(urls))
+    given = list(body["urls"])
+    urls = given[:MOST]
+    total = max(min(body["url_count"].number or 0, 10**9), len(given))
     online = sum(url["url_status"].text == "online" for url in urls)
     for url in urls:
         yield from _listed(url, found("url", url["url"].text))
     yield Summary("urls", f"{online} online of {total}")
     if total > len(urls):
-        yield Cut("malware URLs", total, len(urls), "URLhaus gives no more of them in one answer")
+        why = f"the first {MOST} are read" if len(given) > MOST else "URLhaus gives no more of them in one answer"
+        yield Cut("malware URLs", total, len(urls), why)
     return total, online
 
 

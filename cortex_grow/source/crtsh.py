@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cortex_grow.model.indicator import Indicator, InvalidIndicator
 from cortex_grow.model.report import earliest, latest
 from cortex_grow.source.answer import Json
+
+
+MOST_ENTRIES = 20_000  # crt.sh gives 10,000 at most
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ class Listing:
         self.entries = 0
         self.matches = 0  # of names, as crt.sh counts them: it stops at 10,000
         self._parsed: dict[str, Indicator | None] = {}
-        for entry in body:
+        for entry in islice(body, MOST_ENTRIES):
             self._add(entry)
 
     def _add(self, entry: Json) -> None:

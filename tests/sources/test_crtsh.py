@@ -310,6 +310,8 @@ def test_big_answers_are_bounded_and_say_so() -> None:
     assert [(cut.found, cut.kept) for cut in built.noted()] == [(12000, 1000)]
     assert "10000" in built.partial[0].why
     assert built.nodes[seed.id].hub == "12000 names below it on certificates"
+    flood = read(seed, certificates=rows * 2)
+    assert [(cut.found, cut.kept) for cut in flood.noted()] == [(12000, 1000), (24000, 20000)]
     few = read(seed, certificates=rows[:400])
     assert not few.partial
     assert not few.noted()

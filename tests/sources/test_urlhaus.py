@@ -259,3 +259,12 @@ def test_tags_are_tags_and_no_families() -> None:
     built = read(seed, host={"query_status": "ok", "urls": urls})
     assert built.families == []
     assert built.nodes["url:http://192.0.2.7/Mozi.m"].tags == ("32-bit", "Mozi")
+
+
+def test_big_answers_are_bounded_and_say_so() -> None:
+    seed = Indicator.parse("domain", "bad.example")
+    urls = [{"url": f"http://bad.example/{number}", "url_status": "offline"} for number in range(5000)]
+    built = read(seed, host={"query_status": "ok", "urls": urls, "url_count": "9000"})
+    assert len(built.edges) == 2000
+    assert [(cut.found, cut.kept) for cut in built.noted()] == [(9000, 2000)]
+    assert "2000" in built.noted()[0].why
