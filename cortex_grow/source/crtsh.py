@@ -14,7 +14,6 @@ from cortex_grow.model.indicator import Indicator, InvalidIndicator
 from cortex_grow.model.report import earliest, latest
 from cortex_grow.source.answer import Json
 
-
 MOST_ENTRIES = 20_000  # crt.sh gives 10,000 at most
 
 
