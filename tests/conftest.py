@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test asserts a time; in CI the examples are the same each time, so that a red run can be told from a slow machine.
+settings.register_profile("pack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("pack"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "pack")
 
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 AnyReport = TypeVar("AnyReport", pytest.TestReport, pytest.CollectReport)

@@ -47,8 +47,10 @@ class Graph:
         for node_id, node in report.nodes.items():
             self.nodes[node_id] = self.nodes[node_id].joined(node) if node_id in self.nodes else node
         for node_id, entry in report.suppressed.items():
+            named = replace(entry.node, tags=tuple(sorted({*entry.node.tags, f"list:{entry.list}"[:128]})))
             known = self.suppressed.get(node_id)
-            self.suppressed[node_id] = replace(known, node=known.node.joined(entry.node)) if known else entry
+            node = known.node.joined(named) if known else named
+            self.suppressed[node_id] = replace(known or entry, node=node)
         for key, edge in report.edges.items():
             self.edges[key] = self.edges[key].joined(edge) if key in self.edges else edge
         for name, listed in self.lists.items():
@@ -64,7 +66,7 @@ class Graph:
             node = nodes.pop(node_id, None)
             whole = entry.node.joined(node) if node else entry.node
             if node_id in self.seeds:
-                nodes[node_id] = replace(whole, tags=tuple(sorted({*whole.tags, f"list:{entry.list}"[:128]})))
+                nodes[node_id] = whole
             else:
                 suppressed[node_id] = replace(entry, node=whole)
         return Report(
