@@ -126,7 +126,7 @@ def test_retry_after_in_seconds_is_waited_for(serve: Any, client: Any, status: s
     server = serve(always(answer({}, status, Retry_After="1"), answer({"ok": 1})))
     began = time.monotonic()
     assert client(server.url).request("GET", "/x").json() == {"ok": 1}
-    assert 1.0 <= time.monotonic() - began < 5
+    assert 1.0 <= time.monotonic() - began < 10
 
 
 def test_retry_after_as_a_date_is_waited_for(serve: Any, client: Any) -> None:
@@ -134,7 +134,7 @@ def test_retry_after_as_a_date_is_waited_for(serve: Any, client: Any) -> None:
     server = serve(always(answer({}, "429 Too Many Requests", Retry_After=date), answer({"ok": 1})))
     began = time.monotonic()
     assert client(server.url).request("GET", "/x").json() == {"ok": 1}
-    assert 0.9 <= time.monotonic() - began < 6
+    assert 0.9 <= time.monotonic() - began < 12
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_retry_after_beyond_the_deadline(serve: Any, client: Any, status: str, k
     began = time.monotonic()
     with pytest.raises(kind) as caught:
         client(server.url).request("GET", "/x")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     assert caught.value.retry_at == pytest.approx(time.time() + 3600, abs=5)
     assert "Come back after 20" in str(caught.value) and "UTC" in str(caught.value)
 
@@ -231,16 +231,16 @@ def test_a_slow_drip_ends_at_the_deadline(serve: Any, client: Any, headers: bool
     began = time.monotonic()
     with pytest.raises(DeadlineError) as caught:
         client(serve(drip(headers=headers)).url, seconds=1.0, read_timeout=10.0).request("GET", "/x")
-    assert 0.8 < time.monotonic() - began < 2.5
+    assert 0.8 < time.monotonic() - began < 6
     assert "1 s" in str(caught.value) and not caught.value.breaks
 
 
 def test_silence_ends_at_the_read_timeout(serve: Any, client: Any) -> None:
     began = time.monotonic()
     with pytest.raises(UnreachableError, match=r"did not answer within 0\.3 s") as caught:
-        server = serve(lambda *_: time.sleep(5))
+        server = serve(lambda *_: time.sleep(20))
         client(server.url, read_timeout=0.3, connect_timeout=0.2).request("GET", "/x")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     assert caught.value.breaks and caught.value.attempts == 1, "a slow service is not asked again at once"
 
 

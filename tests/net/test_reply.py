@@ -47,12 +47,12 @@ def test_encodings(encoding: str) -> None:
     ],
 )
 def test_what_is_not_json(body: bytes, why: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(NotAnAnswerError) as caught:
         parse(body)
     assert why in str(caught.value) and "200 from api.example.org" in str(caught.value)
     assert "application/json" in str(caught.value) and len(str(caught.value)) < 600
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_what_is_tolerated() -> None:
@@ -128,10 +128,10 @@ def test_words_of_pages() -> None:
 )
 def test_words_of_a_hostile_page_come_at_once(piece: bytes) -> None:
     body = piece * (1_000_000 // len(piece))
-    began = time.monotonic()
+    began = time.thread_time()
     first_words(body, "text/html")
     own_words(body, "text/html")
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def test_a_slot_is_waited_for(state: State) -> None:
     limits = {"second": 2}
     began = time.monotonic()
     for _ in range(5):
-        state.quota.take(KEY, limits, wait=3)
-    assert 2.0 <= time.monotonic() - began < 4, "two at once, two after a second, one after another"
+        state.quota.take(KEY, limits, wait=6)
+    assert 2.0 <= time.monotonic() - began < 8, "two at once, two after a second, one after another"
 
 
 def test_a_slot_is_not_waited_for_longer_than_wished(state: State) -> None:
@@ -89,7 +89,7 @@ def test_a_slot_is_not_waited_for_longer_than_wished(state: State) -> None:
         state.quota.take(KEY, {"minute": 1}, wait=20, deadline=Deadline(10))
     with pytest.raises(QuotaError):
         state.quota.take(KEY, {"minute": 1}, wait=120, deadline=Deadline(10))
-    assert time.monotonic() - began < 2, "what cannot come in time is not waited for at all"
+    assert time.monotonic() - began < 5, "what cannot come in time is not waited for at all"
     with pytest.raises(DeadlineError):
         state.quota.take(KEY, {"minute": 1}, wait=120, deadline=Deadline(0))
 
@@ -158,10 +158,10 @@ def test_what_the_service_says(state: State) -> None:
 
 
 def test_a_block_ends(state: State) -> None:
-    state.quota.block(KEY, time.time() + 0.3)
+    state.quota.block(KEY, time.time() + 1)
     with pytest.raises(QuotaError):
         state.quota.take(KEY, VT)
-    assert state.quota.take(KEY, VT, wait=2) == 3
+    assert state.quota.take(KEY, VT, wait=4) == 3
     state.quota.block(KEY, time.time() + 1e9)
     with pytest.raises(QuotaError) as caught:
         state.quota.take(KEY, VT)
@@ -190,17 +190,17 @@ def test_a_breaker_opens_after_five_in_a_row(state: State) -> None:
 
 def test_a_breaker_lets_one_try(state: State) -> None:
     for _ in range(5):
-        state.breaker.failed(KEY, "down", 0.2)
+        state.breaker.failed(KEY, "down", 1.0)
     with pytest.raises(BlockedError):
         state.breaker.check(KEY)
-    time.sleep(0.25)
+    time.sleep(1.1)
     state.breaker.check(KEY)
     with pytest.raises(BlockedError):
         state.breaker.check(KEY)
-    state.breaker.failed(KEY, "down", 0.2)
+    state.breaker.failed(KEY, "down", 1.0)
     with pytest.raises(BlockedError, match="6 times in a row"):
         state.breaker.check(KEY)
-    time.sleep(0.25)
+    time.sleep(1.1)
     state.breaker.check(KEY)
     state.breaker.worked(KEY)
     state.breaker.check(KEY)

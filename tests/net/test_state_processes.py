@@ -309,7 +309,7 @@ def test_somebody_who_holds_the_file_for_a_while(tmp_path: Path) -> None:
         threading.Timer(0.5, lambda: other.execute("COMMIT")).start()
         began = time.monotonic()
         assert state.quota.take(KEY, {"day": 10}) == 8
-        assert 0.4 < time.monotonic() - began < 5 and state.shared
+        assert 0.4 < time.monotonic() - began < 15 and state.shared
         with pytest.raises(QuotaError):
             state.quota.take(KEY, {"day": 2})
         other.close()

@@ -84,12 +84,12 @@ def test_no_tls_on_the_other_side(client: Any) -> None:
 
 
 def test_a_handshake_that_never_ends(serve: Any, client: Any) -> None:
-    server = serve(lambda *_: time.sleep(5))
+    server = serve(lambda *_: time.sleep(20))
     began = time.monotonic()
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1") as caught:
         settings = {"connect_timeout": 0.3, "read_timeout": 0.3, "retries": 0}
         client(server.url.replace("http:", "https:"), **settings).request("GET", "/x")
-    assert time.monotonic() - began < 3 and "within 0.3 s" in str(caught.value)
+    assert time.monotonic() - began < 8 and "within 0.3 s" in str(caught.value)
 
 
 @pytest.mark.parametrize(
