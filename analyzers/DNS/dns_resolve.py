@@ -47,7 +47,8 @@ class DNSResolve(Source):
             known = self._public(answer)
         if known:
             some = known[: addresses.MOST_ADDRESSES]
-            yield Question("asn", f"origin of {' '.join(some)}", lambda: self._origins(some, len(known)))
+            text = f"origin of {' '.join(some)}" + (f" of {len(known)}" if len(known) > len(some) else "")
+            yield Question("asn", text, lambda: self._origins(some, len(known)))
             yield from self._rest("asn", seed, answer, some, self._systems)
             yield from self._rest("asn", seed, answer, addresses.systems_in(answer["asn"]), self._systems)
         yield from self._in_lists(seed, answer)
@@ -66,6 +67,8 @@ class DNSResolve(Source):
             yield from addresses.origins(seed, answer["asn"])
         if "dnsbl" in answer:
             yield from lists.listings(answer["dnsbl"])
+        elif "dnsbl" in answer.parts:
+            yield from lists.listings(Json({zone: {} for zone in self._fitting(seed)}))
 
     def _of_address(self, seed: Indicator, answer: Answer) -> Iterator[Question]:
         yield Question("records", f"PTR of {seed.value}", lambda: self._pointers(seed.value))
@@ -83,9 +86,8 @@ class DNSResolve(Source):
         return sorted(text for text in known if not self.job.assets.own(Indicator("ip", text)))
 
     def _in_lists(self, seed: Indicator, answer: Answer) -> Iterator[Question]:
-        plain, keyed = self.settings.texts("dnsbl_zones"), self.settings.texts("dnsbl_keyed_zones")
         try:
-            fitting = {zone.name: zone for zone in lists.zones(self.name, plain, keyed) if zone.fits(seed)}
+            fitting = self._fitting(seed)
         except SourceError as error:
             yield Question("dnsbl", "block lists", partial(_raised, error), calls=0)
             return
@@ -94,6 +96,11 @@ class DNSResolve(Source):
             ask = partial(self._asked, seed, fitting)
             yield from self._rest("dnsbl", seed, answer, list(fitting), ask)
             yield from self._rest("dnsbl", seed, answer, lists.reasons_in(answer["dnsbl"]), ask)
+
+    def _fitting(self, seed: Indicator) -> dict[str, lists.Zone]:
+        """The block lists to ask about ``seed``, by name. Raises :class:`~cortex_grow.net.errors.SettingsError`."""
+        plain, keyed = self.settings.texts("dnsbl_zones"), self.settings.texts("dnsbl_keyed_zones")
+        return {zone.name: zone for zone in lists.zones(self.name, plain, keyed) if zone.fits(seed)}
 
     def _rest(
         self, part: str, seed: Indicator, answer: Answer, wanted: Sequence[str], ask: Callable[[Sequence[str]], Body]
@@ -166,11 +173,12 @@ class DNSResolve(Source):
             for key, entry in said.items()
         }
 
-    def _listed(self, seed: Indicator, zones: Mapping[str, lists.Zone]) -> Body:
-        """What each list answers, and the reasons of those that list the seed."""
+    def _listed(self, seed: Indicator, zones: Mapping[str, lists.Zone]) -> Body | None:
+        """What each list answers, and the reasons of those that list the seed; ``None`` where none of them does."""
         ask = partial(self._asked, seed, zones)
         body = ask(list(zones))
-        return _with(body, ask, lists.reasons_in(Json(body)))
+        listing = lists.reasons_in(Json(body))
+        return _with(body, ask, listing) if listing or len(body) < len(zones) else None
 
     def _asked(self, seed: Indicator, zones: Mapping[str, lists.Zone], keys: Sequence[str]) -> Body:
         """The answers of lists, or their reasons, by key; a list that does not say has failed."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from .deadline import Deadline
 
-SIDE_BY_SIDE = 32
+SIDE_BY_SIDE = 64
 PAYLOAD = 1232  # bytes over UDP that pass everywhere in one piece (https://www.dnsflagday.net/2020/)
 LONGEST_WAIT = 2.0  # seconds until a question is sent again
 SHORTEST_WAIT = 0.2

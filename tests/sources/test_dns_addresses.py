@@ -221,7 +221,9 @@ def test_not_listed(asker: Asker) -> None:
     report = listed(asker, "")
     assert points(report) == {}
     assert not partial(report)
-    assert "bl.test" in shown(report)
+    assert dict(table(report, "Block lists").rows) == {"listed by": "none", "asked": "bl.test"}
+    unknown = asker.about("", "ip", "203.0.113.9", dnsbl_zones=["bl.test"])
+    assert unknown.provenance[0].status == "not-found"
 
 
 @pytest.mark.parametrize(
