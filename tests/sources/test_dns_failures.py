@@ -147,7 +147,7 @@ def test_a_resolver_that_goes_away_in_the_middle_costs_one_wait_and_every_part_i
     }
     began = time.monotonic()
     report = asker.about(ZONE, "ip", "203.0.113.5", wrong, dnsbl_zones=["bl.test"])
-    assert time.monotonic() - began < 1.8
+    assert time.monotonic() - began < 1.9
     assert sources(report, "resolves-to") == {SEED}
     assert set(partial(report)) == {"asn", "dnsbl"}
 
@@ -301,7 +301,7 @@ def test_a_resolver_that_misbehaves_costs_one_wait(
     began = time.monotonic()
     with pytest.raises(error) as caught:
         asker.ask(lab.where("dns"), type, lab.seeds_for("DNS_Resolve", type), dnsbl_zones=["both:bl.test"])
-    assert time.monotonic() - began < 1.7
+    assert time.monotonic() - began < 1.9
     assert "127.0.0.1" in str(caught.value)
 
 
