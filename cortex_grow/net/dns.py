@@ -6,9 +6,8 @@ Proxies do not apply: DNS is asked of the resolvers directly, over UDP and, wher
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from .deadline import Deadline
 from .dns_wire import PAYLOAD, Lookup, Round, Server, resolver
@@ -28,8 +27,7 @@ class NoAnswerError(SourceError):
     kind: ClassVar[str] = "no-answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(NamedTuple):
     """What the DNS said to one question.
 
     ``exists`` is false for NXDOMAIN: the name, or the end of its chain of aliases, does not exist. ``values`` are the
