@@ -304,4 +304,4 @@ def test_hostile_values_and_big_lists_take_no_time() -> None:
             assets.deny.find(type_, value)
     for n in range(1000):
         assert own(assets, "fqdn", f"www.n{n}.example")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

@@ -37,7 +37,7 @@ def test_the_whole_sentence() -> None:
 
 
 def test_every_kind_is_told_apart() -> None:
-    kinds = [errors.SourceError, *errors.SourceError.__subclasses__()]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SourceError)]
     names = [kind.kind for kind in kinds]
     assert len(set(names)) == len(names) >= 9
     counted = {kind.kind for kind in kinds if kind("X", "y").breaks}
