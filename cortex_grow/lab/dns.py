@@ -58,7 +58,7 @@ class Dns(Service):
         # A zone that answers everything alike refuses its users: nobody would configure it.
         return {
             "resolvers": [where],
-            "dnsbl_zones": [zone for zone, listed in self._listed.items() if "*" not in listed],
+            "dnsbl_zones": [f"both:{zone}" for zone, listed in self._listed.items() if "*" not in listed],
         }
 
     def add(self, sample: Sample) -> None:

@@ -42,7 +42,7 @@ def _present(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value not in (None, "", (), [], {})}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Node:
     """An indicator in the graph, with what is known of it.
 
@@ -83,7 +83,7 @@ class Node:
         return {**_present(row), "first_seen": self.first_seen, "last_seen": self.last_seen}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Edge:
     """One relation that a provider reports, from source id to target id, read as in the vocabulary."""
 
@@ -128,7 +128,7 @@ class Edge:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Label:
     """A family, technique or actor: the name it goes by, its id where it has one, the raw name, who says so."""
 
@@ -139,7 +139,7 @@ class Label:
     evidence: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
     """What else a source knows, as text that needs no code to show: rows under columns, or name and value pairs."""
 
@@ -149,7 +149,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Suppressed:
     """A node that is shown but not followed, shared or emitted: by which list, and what that list means."""
 
@@ -158,7 +158,7 @@ class Suppressed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Limit:
     """A cut: how many there were, how many are kept, and why."""
 
@@ -169,7 +169,7 @@ class Limit:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Partial:
     """A part of a question that has no answer, and why."""
 
@@ -178,7 +178,7 @@ class Partial:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Skipped:
     """A source that was not asked, and why."""
 
@@ -186,7 +186,7 @@ class Skipped:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Headline:
     """One line for the summary: ``VT:detections="44/65"``."""
 
@@ -195,7 +195,7 @@ class Headline:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Provenance:
     """How one source answered for one seed.
 
@@ -217,7 +217,7 @@ class Provenance:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Source:
     """Who made the report: definition name, version, and where a person can read more."""
 

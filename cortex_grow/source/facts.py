@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from cortex_grow.model.indicator import Indicator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Found:
     """An indicator as an answer writes it: a type (or ``host`` for ip, domain or fqdn) and a value still to be read."""
 
@@ -37,7 +37,7 @@ def found_file(**digests: str | None) -> Found | None:
 End = Indicator | Found | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Related:
     """``source`` stands in ``relation`` to ``target``; the relation's inverse may be used, read the same way round.
 
@@ -54,7 +54,7 @@ class Related:
     context: Mapping[str, str | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class About:
     """What an answer says of an indicator itself: more digests, times, tags. ``indicator`` may be the seed."""
 
@@ -65,7 +65,7 @@ class About:
     attributes: Mapping[str, str | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Score:
     """A score term about the seed, or about ``about``: points from -100 to 100, the rule's name, and why, for a person.
 
@@ -79,7 +79,7 @@ class Score:
     when: object = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Family:
     """A malware family that the seed, or ``about``, belongs to or points to."""
 
@@ -88,7 +88,7 @@ class Family:
     reference: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Technique:
     """An ATT&CK technique (``T1055.012``) that the seed, or ``about``, uses, with what shows it."""
 
@@ -98,7 +98,7 @@ class Technique:
     about: End = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Actor:
     """A threat actor that the seed, or ``about``, is attributed to."""
 
@@ -106,7 +106,7 @@ class Actor:
     about: End = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Known:
     """Facts to show under a title, as name and value; empty values are left out."""
 
@@ -114,7 +114,7 @@ class Known:
     values: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Rows:
     """A table to show under a title."""
 
@@ -123,7 +123,7 @@ class Rows:
     rows: Sequence[Sequence[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Summary:
     """A line of the summary: ``detections``, ``44/65``. The first is what is read first; at most three count."""
 
@@ -131,7 +131,7 @@ class Summary:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Hub:
     """The indicator is a dead end for growth: a shared address, a proxy mail, a parking name server; and why."""
 
@@ -139,7 +139,7 @@ class Hub:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Missing:
     """A part of the question that has no answer (premium only, truncated by the service), and why."""
 
@@ -147,7 +147,7 @@ class Missing:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cut:
     """The source had more than it gave or than was read: how many there are, how many were kept, and why."""
 
