@@ -42,7 +42,13 @@ def bare(lab: Lab, seeds: list[Indicator]) -> float:
 
 def engine(lab: Lab, seeds: list[Indicator], folder: Path) -> float:
     """Lookups a second of the engine, journal and cache included."""
-    config = {**lab.config_for(SOURCE), "max_downloads": 0, "quota_minute": 0, "quota_day": 0, "state_dir": str(folder / "state")}
+    config = {
+        **lab.config_for(SOURCE),
+        "max_downloads": 0,
+        "quota_minute": 0,
+        "quota_day": 0,
+        "state_dir": str(folder / "state"),
+    }
     ready, _ = chosen(lambda declaration: config, only=[SOURCE])
     job = open_job(Settings(config), 600)
     began = time.perf_counter()
