@@ -89,10 +89,14 @@ class Database:
                         time.sleep(random.uniform(0.001, 0.02))
                         continue
                     damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such table" in str(error)
+                    # While another process sets the file aside, its -wal file is gone for a moment: tried again.
+                    passing = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
                     repaired += 1
                     try:
-                        if repaired <= 5 and (self._moved() or (damaged and self._set_aside())):
+                        if repaired <= 5 and (self._moved() or (damaged and self._set_aside()) or passing):
                             self._drop()
+                            if passing:
+                                time.sleep(random.uniform(0.005, 0.02) * repaired)
                             continue
                         self._alone(str(error))
                     except OSError as failed:
