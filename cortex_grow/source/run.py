@@ -144,6 +144,8 @@ class Asking:
         except SourceError as error:
             if question.calls and error.breaks:
                 state.breaker.failed(self.credential, str(error), self.settings.number("retry_after", 300, low=0))
+            elif question.calls and error.status:  # it refused, so it is there
+                state.breaker.worked(self.credential)
             if isinstance(error, QuotaError) and error.retry_at:
                 state.quota.block(self.credential, error.retry_at)
             raise
