@@ -39,7 +39,7 @@ def test_five_failures_in_a_row_open_it(tmp_path: Path) -> None:
     for _ in range(5):
         ask(one, DOWN)
     with pytest.raises(BlockedError):
-        one._part(Question("object", "q", lambda: {}))
+        one._part(Question("object", "q", dict))
 
 
 def test_a_refusal_in_between_is_an_answer(tmp_path: Path) -> None:
